@@ -1,0 +1,54 @@
+"""Where the concrete parts meet: settings and a database become services."""
+
+from flask import Flask
+
+from app.dialects import DIALECTS
+from app.http.application import create_app
+from app.services import Services
+from app.services.access import Access
+from app.services.campaigns import Campaigns
+from app.services.leads import Leads
+from app.services.organisations import Organisations
+from app.services.readiness import Readiness
+from app.services.searches import Searches
+from app.services.suppressions import Suppressions
+from app.settings import Settings
+from app.store.database import Database
+from app.store.migrations import newest_revision
+
+# Two for a request that needs a second connection, one for the first start's gate.
+COMMAND_CONNECTIONS = 3
+
+
+def build_services(database: Database) -> Services:
+    """Return services that work on *database*."""
+    return Services(
+        access=Access(database),
+        campaigns=Campaigns(database),
+        leads=Leads(database),
+        organisations=Organisations(database),
+        readiness=Readiness(database, newest_revision()),
+        searches=Searches(database),
+        suppressions=Suppressions(database),
+    )
+
+
+def build_app(settings: Settings, database_url: str) -> Flask:
+    """Return the web application of one worker, with a pool of its own."""
+    database = Database(
+        database_url,
+        connections=settings.threads,
+        prepare_statements=settings.prepare_statements,
+    )
+    return create_app(build_services(database), settings.editions, DIALECTS)
+
+
+def build_command_services(settings: Settings, database_url: str) -> Services:
+    """Return services for one command, which nothing hurries."""
+    database = Database(
+        database_url,
+        connections=COMMAND_CONNECTIONS,
+        prepare_statements=settings.prepare_statements,
+        bounded=False,
+    )
+    return build_services(database)

@@ -1,0 +1,36 @@
+"""
+The ``dncd`` command: one file a group of commands; the only place that prints.
+"""
+
+import click
+
+from app import __version__
+from app.cli import (
+    campaigns,
+    leads,
+    migrate,
+    openapi,
+    organisations,
+    serve,
+    tokens,
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """One do-not-call list for every dialer."""
+
+
+for command in (
+    serve.serve,
+    migrate.migrate,
+    organisations.organisation,
+    tokens.token,
+    campaigns.campaign,
+    campaigns.purpose,
+    leads.lead,
+    leads.status,
+    openapi.openapi,
+):
+    main.add_command(command)

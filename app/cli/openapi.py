@@ -1,0 +1,13 @@
+"""``dncd openapi``: the OpenAPI document, as openapi.yaml holds it."""
+
+import click
+
+from app.bootstrap import build_app
+from app.settings import Settings
+
+
+@click.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    app = build_app(Settings.from_environment({}), "")
+    click.echo(app.extensions["dncd_openapi"], nl=False)

@@ -1,0 +1,64 @@
+"""``dncd organisation``: the tenants."""
+
+import click
+
+from app.cli.session import actor, services
+from app.domain.access import Organisation
+from app.settings import EDITIONS
+
+
+def _read_editions(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    editions = {}
+    for value in values:
+        dialect, _, edition = value.partition("=")
+        if edition not in EDITIONS:
+            message = f"{value!r} is not DIALECT=EDITION ({' or '.join(EDITIONS)})"
+            raise click.BadParameter(message)
+        editions[dialect] = edition
+    return editions
+
+
+@click.group()
+def organisation() -> None:
+    """Add organisations."""
+
+
+@organisation.command()
+@click.argument("name")
+@click.option(
+    "--time-zone",
+    default="UTC",
+    show_default=True,
+    help="Where its days begin and end, such as America/New_York.",
+)
+@click.option(
+    "--default-phone-code",
+    default="1",
+    show_default=True,
+    help="The calling code of numbers that come without one.",
+)
+@click.option(
+    "--edition",
+    "editions",
+    multiple=True,
+    metavar="DIALECT=EDITION",
+    callback=_read_editions,
+    help="How a dialect answers this organisation: documented or live.",
+)
+def add(
+    name: str, time_zone: str, default_phone_code: str, editions: dict[str, str]
+) -> None:
+    """Add an organisation."""
+    wanted = Organisation(
+        id=0,
+        name=name,
+        time_zone=time_zone,
+        default_phone_code=default_phone_code,
+        editions=editions,
+        checking_enabled=True,
+    )
+    with services() as found:
+        added = found.organisations.add(actor(), wanted)
+    click.echo(f"Added organisation {added.name!r}.")

@@ -1,0 +1,111 @@
+"""``dncd serve``: PostgreSQL, migrations, the first token, then gunicorn."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import click
+from gunicorn.app.base import BaseApplication
+
+from app import gunicorn_conf
+from app.bootstrap import build_app, build_command_services
+from app.cli.session import actor, database_url, owner_url, told_in_one_line
+from app.domain.access import Organisation
+from app.http import metrics, request_log
+from app.settings import Settings
+from app.store.migrations import migrate
+
+FIRST_ORGANISATION = Organisation(
+    id=0,
+    name="default",
+    time_zone="UTC",
+    default_phone_code="1",
+    editions={},
+    checking_enabled=True,
+)
+
+HOW_TO_USE = """\
+dncd made organisation "default" and a token with every grant, kept in {file}.
+Put a number on the list:
+
+    curl http://{host}:{port}/v1/dnc/insert -d auth_token=$(cat {file}) \\
+         -d phone_number=5551234567 -d phone_code=1 -d campaign_id=0
+"""
+
+
+class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
+    """gunicorn, configured by our settings alone."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        """Serve what *settings* say, on the database at *url*."""
+        self._settings = settings
+        self._url = url
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take gunicorn's settings from ours."""
+        chosen = self._settings
+        wanted = gunicorn_conf.settings(
+            chosen.host, chosen.port, chosen.workers, chosen.threads
+        ) | {"forwarded_allow_ips": chosen.forwarded_allow_ips}
+        for name, value in wanted.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the application of one worker, made after the fork."""
+        request_log.configure()
+        metrics.share_between_workers()
+        return build_app(self._settings, self._url)
+
+
+@click.command()
+@click.option("--host", help="The address to listen on [127.0.0.1].")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port [8080].")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes [2].")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the do-not-call list over HTTP."""
+    with told_in_one_line():
+        chosen = Settings.from_environment()
+        settings = replace(
+            chosen,
+            host=host or chosen.host,
+            port=port or chosen.port,
+            workers=workers or chosen.workers,
+        )
+        request_log.configure()
+        with _metrics_folder(), database_url(settings, serving=True) as url:
+            migrate(owner_url(settings, url))
+            _start_first(settings, url)
+            Service(settings, url).run()
+
+
+def _start_first(settings: Settings, url: str) -> None:
+    """On an empty database, make the first organisation and keep its token."""
+    services = build_command_services(settings, url)
+    secret = services.organisations.start(actor(), FIRST_ORGANISATION)
+    if secret is None:
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    file = settings.data_dir / "token"
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="ascii") as token:  # noqa: PTH123
+        os.fchmod(descriptor, 0o600)
+        token.write(secret + "\n")
+    click.echo(HOW_TO_USE.format(file=file, host=settings.host, port=settings.port))
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """Give the workers' counters a folder of their own, gone when they are."""
+    folder = tempfile.mkdtemp(prefix="dncd-metrics-")
+    owner = os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)

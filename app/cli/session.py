@@ -1,0 +1,83 @@
+"""What every command needs: a database, services, and errors told in one line."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import click
+
+from app.bootstrap import build_command_services
+from app.domain.access import Caller
+from app.domain.errors import DncError, StoreUnavailable
+from app.services import Services
+from app.services.organisations import operator
+from app.settings import Settings
+from app.store import embedded
+from app.store.migrations import migrate
+
+organisation_option = click.option(
+    "--organisation",
+    required=True,
+    metavar="NAME",
+    help="The organisation to work on.",
+)
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """Turn what dncd refuses into a message and exit status 1."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        message = f"the database cannot be used: {error}"
+        raise click.ClickException(message) from error
+    except (DncError, embedded.EmbeddedPostgresFailed) as error:
+        raise click.ClickException(str(error) or type(error).__doc__ or "") from error
+
+
+@contextmanager
+def database_url(settings: Settings, *, serving: bool = False) -> Iterator[str]:
+    """
+    Yield where the database is, starting the embedded one if none is configured.
+
+    While it is yielded the database runs. A server (*serving*) owns the embedded
+    database; a command joins the one that runs.
+    """
+    if settings.database_url:
+        yield settings.database_url
+        return
+    start = embedded.owned if serving else embedded.borrowed
+    running: AbstractContextManager[embedded.Server] = start(settings.data_dir)
+    with running as server:
+        yield server.url
+
+
+def owner_url(settings: Settings, url: str) -> str:
+    """Return the login that migrates: the owner of the schema."""
+    return settings.owner_database_url or url
+
+
+def actor() -> str:
+    """Return who works at this command line, as history will name them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
+
+
+@contextmanager
+def services() -> Iterator[Services]:
+    """Yield the services, on a database that runs and is migrated."""
+    with told_in_one_line():
+        settings = Settings.from_environment()
+        with database_url(settings) as url:
+            migrate(owner_url(settings, url))
+            yield build_command_services(settings, url)
+
+
+@contextmanager
+def services_for(organisation: str) -> Iterator[tuple[Services, Caller]]:
+    """Yield the services, and the operator of that organisation as their caller."""
+    with services() as found:
+        caller = operator(found.organisations.require(organisation), actor())
+        yield found, caller

@@ -1,0 +1,243 @@
+"""
+Every condition in Convoso's words: a table for each operation, in each edition.
+
+A refusal of the content is HTTP 200; real clients take any other status for a failure
+of the transport.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from app.domain.errors import (
+    AlreadySuppressed,
+    CallingCodeInvalid,
+    CampaignUnknown,
+    DateInvalid,
+    DncError,
+    EntryRepeated,
+    EntryUnknown,
+    Forbidden,
+    IdInvalid,
+    LeadNameInvalid,
+    LeadStatusInvalid,
+    LeadStatusMissing,
+    LimitInvalid,
+    NotSuppressed,
+    NumberInvalid,
+    OffsetInvalid,
+    PurposeInvalid,
+    ReasonInvalid,
+    RequestMalformed,
+    StoreUnavailable,
+    TokenInvalid,
+)
+from app.http import current
+from app.http.dialect import Failure
+
+RETRY_AFTER_SECONDS = "1"
+
+
+class WireError(NamedTuple):
+    """What a client reads: the code and text in the body, the status before it."""
+
+    code: int
+    text: str
+    status: int = 200
+
+
+Words = Mapping[type[DncError], WireError]
+
+_UNAVAILABLE = WireError(503, "Service unavailable, try again", 503)
+
+_EVERYWHERE: Words = {
+    TokenInvalid: WireError(5001, "Auth token is invalid", 401),
+    Forbidden: WireError(403, "Forbidden", 403),
+    RequestMalformed: WireError(400, "The request cannot be read", 400),
+    StoreUnavailable: _UNAVAILABLE,
+}
+
+
+def _number(error: WireError) -> Words:
+    return {NumberInvalid: error, CallingCodeInvalid: error}
+
+
+def _page(error: WireError) -> Words:
+    return {OffsetInvalid: error, LimitInvalid: error, IdInvalid: error}
+
+
+_PARAMETER = WireError(6008, "Invalid parameter")
+_CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
+_STATUS: Words = {LeadStatusInvalid: WireError(6005, "Invalid lead status")}
+
+# The operations that Convoso's editions do not tell apart.
+_NEIGHBOURS: Mapping[str, Words] = {
+    "leads_insert": {
+        **_EVERYWHERE,
+        **_number(WireError(6006, "Invalid phone number")),
+        **_CAMPAIGN,
+        **_STATUS,
+        LeadNameInvalid: WireError(6060, "Invalid first or last name"),
+        StoreUnavailable: WireError(6056, "Insert operation failed", 503),
+    },
+    "leads_search": {
+        **_EVERYWHERE,
+        **_number(WireError(6006, "Invalid phone format")),
+        **_CAMPAIGN,
+        **_STATUS,
+        **_page(_PARAMETER),
+    },
+    "status_search": {**_EVERYWHERE, **_STATUS, **_page(_PARAMETER)},
+    "campaigns_search": {**_EVERYWHERE, **_CAMPAIGN, **_page(_PARAMETER)},
+}
+
+_DOCUMENTED: Mapping[str, Words] = {
+    "dnc_insert": {
+        **_EVERYWHERE,
+        **_number(WireError(6006, "Invalid phone number")),
+        EntryRepeated: WireError(6007, "Duplicate entry"),
+        AlreadySuppressed: WireError(6008, "Phone already in DNC"),
+        CampaignUnknown: WireError(6026, "Invalid campaign ID"),
+        StoreUnavailable: WireError(6056, "Insert operation failed", 503),
+        ReasonInvalid: WireError(6057, "Invalid reason"),
+        PurposeInvalid: WireError(6058, "Invalid purpose"),
+    },
+    "dnc_update": {
+        **_EVERYWHERE,
+        **_number(WireError(6004, "Invalid phone number format")),
+        AlreadySuppressed: WireError(6008, "Phone number already in DNC"),
+        CampaignUnknown: WireError(6026, "Invalid campaign ID"),
+        IdInvalid: WireError(6056, "DNC ID not found"),
+        EntryUnknown: WireError(6056, "DNC ID not found"),
+        ReasonInvalid: WireError(6057, "Invalid reason code"),
+        PurposeInvalid: WireError(6058, "Invalid purpose value"),
+        StoreUnavailable: WireError(6059, "Update operation failed", 503),
+    },
+    "dnc_search": {
+        **_EVERYWHERE,
+        **_number(WireError(6006, "Invalid phone format")),
+        **_page(_PARAMETER),
+        DateInvalid: _PARAMETER,
+        CampaignUnknown: WireError(6026, "Invalid campaign ID"),
+        ReasonInvalid: WireError(6057, "Invalid reason filter"),
+        PurposeInvalid: WireError(6058, "Invalid purpose filter"),
+    },
+    "dnc_delete": {
+        **_EVERYWHERE,
+        NumberInvalid: WireError(6000, "Invalid phone number"),
+        NotSuppressed: WireError(6001, "Phone not found in DNC"),
+        CampaignUnknown: WireError(6002, "Invalid campaign ID"),
+        # The purpose says which list is meant, as the campaign does elsewhere.
+        PurposeInvalid: WireError(6002, "Invalid campaign ID"),
+        CallingCodeInvalid: WireError(6003, "Invalid phone code"),
+        StoreUnavailable: WireError(6004, "Delete operation failed", 503),
+        LeadStatusMissing: WireError(6005, "Invalid lead status"),
+        LeadStatusInvalid: WireError(6005, "Invalid lead status"),
+    },
+    **_NEIGHBOURS,
+}
+
+_LIVE_COUNTRY = WireError(6026, "Missing or invalid Country Code")
+_LIVE_PURPOSE = WireError(6057, "Invalid Purpose Provided")
+_LIVE_REASON = WireError(6058, "Invalid Reason Provided")
+_LIVE_ID = WireError(6056, "Missing or invalid value for ID")
+_LIVE_EXISTS = WireError(6008, "The phone number already exists.")
+
+_LIVE: Mapping[str, Words] = {
+    "dnc_insert": {
+        **_EVERYWHERE,
+        CampaignUnknown: WireError(6006, "Invalid Campaign ID"),
+        NumberInvalid: WireError(6007, "Invalid Phone Number"),
+        EntryRepeated: _LIVE_EXISTS,
+        AlreadySuppressed: _LIVE_EXISTS,
+        CallingCodeInvalid: _LIVE_COUNTRY,
+        PurposeInvalid: _LIVE_PURPOSE,
+        ReasonInvalid: _LIVE_REASON,
+    },
+    "dnc_update": {
+        **_EVERYWHERE,
+        CampaignUnknown: WireError(6004, "Unknown Campaign ID"),
+        NumberInvalid: WireError(6008, "The phone number is invalid"),
+        CallingCodeInvalid: _LIVE_COUNTRY,
+        IdInvalid: _LIVE_ID,
+        EntryUnknown: _LIVE_ID,
+        PurposeInvalid: _LIVE_PURPOSE,
+        ReasonInvalid: _LIVE_REASON,
+        AlreadySuppressed: WireError(
+            6059,
+            "This combination of Phone number, Campaign ID, and Phone Code "
+            "already exists.",
+        ),
+    },
+    "dnc_search": {
+        **_EVERYWHERE,
+        CampaignUnknown: WireError(6006, "Invalid Campaign ID"),
+        OffsetInvalid: WireError(7231, "Invalid offset value"),
+        LimitInvalid: WireError(7258, "Invalid limit value"),
+        NumberInvalid: WireError(6008, "The phone number is invalid"),
+        CallingCodeInvalid: _LIVE_COUNTRY,
+        IdInvalid: _LIVE_ID,
+        # The live servers have no words for a date of their own.
+        DateInvalid: _PARAMETER,
+        PurposeInvalid: _LIVE_PURPOSE,
+        ReasonInvalid: _LIVE_REASON,
+    },
+    "dnc_delete": {
+        **_EVERYWHERE,
+        CallingCodeInvalid: WireError(6000, "Missing Phone Code"),
+        CampaignUnknown: WireError(6001, "Missing Campaign ID"),
+        PurposeInvalid: WireError(6001, "Missing Campaign ID"),
+        NumberInvalid: WireError(6002, "Missing Phone Number"),
+        NotSuppressed: WireError(6003, "Phone Number Not Found"),
+        LeadStatusInvalid: WireError(6004, "Invalid Lead status"),
+        LeadStatusMissing: WireError(6005, "Missing Lead status"),
+    },
+    **_NEIGHBOURS,
+}
+
+WIRE_ERRORS: Mapping[str, Mapping[str, Words]] = {
+    "documented": _DOCUMENTED,
+    "live": _LIVE,
+}
+
+
+def find_words(edition: str, operation: str, failure: type[DncError]) -> WireError:
+    """Return the words for *failure*, or for the condition that it is a kind of."""
+    words = WIRE_ERRORS[edition].get(operation, _EVERYWHERE)
+    for condition in failure.__mro__:
+        if condition in words:
+            return words[condition]
+    return _UNAVAILABLE
+
+
+def write_error(failure: Failure, operation: str) -> Response:
+    """Return the answer to a request that *operation* could not carry out."""
+    edition = current.edition("convoso")
+    if isinstance(failure, InternalServerError):
+        error = find_words(edition, operation, StoreUnavailable)
+    elif isinstance(failure, HTTPException):
+        status = failure.code or 500
+        error = WireError(status, failure.name, status)
+    else:
+        error = find_words(edition, operation, type(failure))
+    body: dict[str, object] = {
+        "success": False,
+        "code": error.code,
+        "text": error.text,
+        "message": error.text,
+    }
+    if isinstance(failure, AlreadySuppressed):
+        body["id"] = failure.entry_id
+    response = Response(
+        json.dumps(body), status=error.status, content_type="application/json"
+    )
+    if error.status == 503:  # noqa: PLR2004
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if error.status == 401:  # noqa: PLR2004
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(failure, HTTPException) and "Allow" in dict(failure.get_headers()):
+        response.headers["Allow"] = dict(failure.get_headers())["Allow"]
+    return response

@@ -1,0 +1,338 @@
+"""
+The shape of Convoso's requests and answers: what is there, and what it looks like.
+
+A schema says which parameters an operation needs; what their values mean is read in
+``wire``. The same schemas are the OpenAPI document.
+"""
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, missing
+
+from app.dialects.convoso.wire import LARGEST_LIMIT, LARGEST_OFFSET
+from app.domain.errors import (
+    CallingCodeInvalid,
+    CampaignUnknown,
+    EntryUnknown,
+    NumberInvalid,
+    Refused,
+)
+from app.domain.texts import NAME_LENGTH, PURPOSE_LENGTH, REASON_LENGTH
+
+
+class Parameter(fields.String):
+    """A text that a client sends; *missed* is what its absence is refused with."""
+
+    def __init__(
+        self, description: str, *, missed: type[Refused] | None = None, **metadata: Any
+    ) -> None:
+        """Describe the parameter; more *metadata* goes into the OpenAPI as it is."""
+        self._missed = missed
+        super().__init__(
+            required=missed is not None or metadata.pop("needed", False),
+            metadata={"description": description, **metadata},
+        )
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Any = None, **_: Any
+    ) -> Any:
+        """Return the text as it came; raises what the absence of it is refused with."""
+        del attr, data
+        if self._missed is not None and value in (missing, ""):
+            raise self._missed
+        return value
+
+
+class Request(Schema):
+    """What every request carries; what it carries besides is not looked at."""
+
+    class Meta:
+        """Clients send parameters of their own, which are no fault."""
+
+        unknown = EXCLUDE
+
+    auth_token = Parameter(
+        "The token's secret. `Authorization: Bearer` is understood in its place.",
+        needed=True,
+        writeOnly=True,
+        format="password",
+        example="dncd_0123456789abcdefghijkl012345",
+    )
+
+
+class Answer(Schema):
+    """What every answer carries; a refusal has its code and text besides."""
+
+    class Meta:
+        """A client must bear an answer that has grown."""
+
+        unknown = EXCLUDE
+
+    success = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether it was done.", "example": True},
+    )
+    code = fields.Integer(
+        metadata={"description": "Why it was refused; only where success is false."}
+    )
+    text = fields.String(
+        metadata={"description": "The refusal in words; only where success is false."}
+    )
+    message = fields.String(metadata={"description": "The same as text."})
+
+
+def _number(missed: type[Refused] | None = None) -> Parameter:
+    return Parameter(
+        "The number within its phone_code. Spaces, dots, dashes, round brackets, a "
+        "repeated calling code and a trunk prefix are removed.",
+        missed=missed,
+        maxLength=64,
+        example="5551234567",
+    )
+
+
+def _code(missed: type[Refused] | None = None) -> Parameter:
+    return Parameter(
+        "The number's ITU calling code.", missed=missed, maxLength=4, example="1"
+    )
+
+
+def _campaign(missed: type[Refused] | None = None) -> Parameter:
+    return Parameter(
+        "`0` the whole organisation; `-1` every campaign of `purpose`; otherwise a "
+        "campaign, by its id or its code.",
+        missed=missed,
+        maxLength=30,
+        example="0",
+    )
+
+
+def _reason(description: str) -> Parameter:
+    return Parameter(description, maxLength=REASON_LENGTH, example="ConsentRevoked")
+
+
+def _purpose(description: str) -> Parameter:
+    return Parameter(description, maxLength=PURPOSE_LENGTH, example="TELEMKT")
+
+
+def _text(description: str, example: str) -> fields.String:
+    return fields.String(
+        required=True, metadata={"description": description, "example": example}
+    )
+
+
+class DncInsert(Request):
+    """A number and the list that it goes on."""
+
+    phone_number = _number(NumberInvalid)
+    phone_code = _code(CallingCodeInvalid)
+    campaign_id = _campaign(CampaignUnknown)
+    reason = _reason("Why the number is listed; any printable text.")
+    purpose = _purpose(
+        "Where campaign_id is -1, one of the organisation's purposes, and needed; "
+        "elsewhere a note."
+    )
+
+
+class DncUpdate(Request):
+    """Which entry, and what of it changes; what is left out stays."""
+
+    id = Parameter(
+        "The entry's id.", missed=EntryUnknown, pattern="^[0-9]{1,18}$", example="5083"
+    )
+    phone_number = _number()
+    phone_code = _code()
+    campaign_id = _campaign()
+    reason = _reason("The new reason; empty or `-BLANK-` clears it.")
+    purpose = _purpose("The new purpose; `-BLANK-` clears it.")
+
+
+class Paged(Request):
+    """Which part of a long answer is wanted."""
+
+    offset = Parameter(
+        "How many matches to pass over.",
+        type="integer",
+        minimum=0,
+        maximum=LARGEST_OFFSET,
+        default=0,
+        example=0,
+    )
+    limit = Parameter(
+        "How many matches to answer at the most.",
+        type="integer",
+        minimum=1,
+        maximum=LARGEST_LIMIT,
+        default=100,
+        example=100,
+    )
+
+
+class DncSearch(Paged):
+    """What to look for; an empty parameter counts as absent."""
+
+    id = Parameter("The entry with this id.", pattern="^[0-9]{0,18}$", example="5083")
+    campaign_id = _campaign()
+    phone_number = _number()
+    phone_code = _code()
+    insert_date = Parameter(
+        "Entries of this day (`YYYY-MM-DD`) or second (`YYYY-MM-DD hh:mm:ss`), in the "
+        "organisation's time zone.",
+        maxLength=19,
+        example="2026-03-31",
+    )
+    reason = _reason("Exactly this reason; `-BLANK-` none, `-NOTBLANK-` any.")
+    purpose = _purpose("Exactly this purpose; `-BLANK-` none, `-NOTBLANK-` any.")
+
+
+class DncDelete(Request):
+    """Which number leaves which list, and what becomes of its leads."""
+
+    phone_number = _number(NumberInvalid)
+    phone_code = _code(CallingCodeInvalid)
+    campaign_id = _campaign(CampaignUnknown)
+    purpose = _purpose("Which purpose's list, where campaign_id is -1.")
+    update_lead_status = Parameter(
+        "Whether the leads with this number get lead_status: `true`, `1`, `yes` or "
+        "`on`.",
+        example="true",
+    )
+    lead_status = Parameter(
+        "The leads' new status; empty leaves them as they are.",
+        maxLength=30,
+        example="ACTIVE",
+    )
+
+
+class LeadsInsert(Request):
+    """A person to call for a campaign."""
+
+    phone_number = _number(NumberInvalid)
+    phone_code = _code(CallingCodeInvalid)
+    campaign_id = Parameter(
+        "The lead's campaign, by its id or its code.",
+        missed=CampaignUnknown,
+        maxLength=30,
+        example="101",
+    )
+    status = Parameter("The lead's status; `NEW` by default.", example="NEW")
+    first_name = Parameter("", maxLength=NAME_LENGTH, example="Ada")
+    last_name = Parameter("", maxLength=NAME_LENGTH, example="Lovelace")
+
+
+class LeadsSearch(Paged):
+    """What to look for; an empty parameter counts as absent."""
+
+    id = Parameter("The lead with this id.", pattern="^[0-9]{0,18}$", example="17")
+    phone_number = _number()
+    phone_code = _code()
+    campaign_id = Parameter("Leads of this campaign.", maxLength=30, example="101")
+    status = Parameter("Leads with this status.", maxLength=30, example="NEW")
+
+
+class StatusSearch(Paged):
+    """Which lead statuses are wanted."""
+
+    status = Parameter("The status with this code.", maxLength=30, example="NEW")
+
+
+class CampaignsSearch(Paged):
+    """Which campaigns are wanted."""
+
+    id = Parameter("The campaign with this id.", pattern="^[0-9]{0,18}$", example="101")
+
+
+class IdAnswer(Answer):
+    """The id of what was stored or changed, or of the entry that was in the way."""
+
+    id = fields.Integer(
+        metadata={
+            "description": "The entry's id; with a refusal because the number is "
+            "listed already, the id of the entry that is stored.",
+            "format": "int64",
+            "example": 5083,
+        }
+    )
+
+
+class Entry(Schema):
+    """An entry of the list; every value is a string."""
+
+    id = _text("The entry's id.", "5083")
+    phone_number = _text("The number without its calling code.", "5551234567")
+    phone_code = _text("Its calling code.", "1")
+    campaign_id = _text("The list: 0, -1 or a campaign.", "0")
+    campaign_uid = _text("The campaign's code.", "0")
+    campaign_name = _text("The campaign's name.", "Global DNC")
+    campaign_type = _text("The campaign's type.", "")
+    purpose = _text("The purpose, or empty.", "")
+    reason = _text("The reason, or empty.", "ConsentRevoked")
+    insert_date = _text("The day of the opt-out.", "2026-03-31")
+
+
+class Lead(Schema):
+    """A person to call; every value is a string."""
+
+    id = _text("The lead's id.", "17")
+    phone_number = _text("The number without its calling code.", "5551234567")
+    phone_code = _text("Its calling code.", "1")
+    campaign_id = _text("The campaign's id.", "101")
+    campaign_uid = _text("The campaign's code.", "SPRING")
+    campaign_name = _text("The campaign's name.", "Spring sale")
+    status = _text("The lead's status.", "NEW")
+    first_name = _text("", "Ada")
+    last_name = _text("", "Lovelace")
+    created_at = _text("In the organisation's time zone.", "2026-03-31 10:30:00")
+    modified_at = _text("In the organisation's time zone.", "2026-03-31 10:30:00")
+
+
+class Status(Schema):
+    """A status that leads can have."""
+
+    status = _text("The status's code.", "NEW")
+    name = _text("What people call it.", "New")
+
+
+class Campaign(Schema):
+    """A calling effort; every value is a string."""
+
+    id = _text("The campaign's id.", "101")
+    uid = _text("Its code.", "SPRING")
+    name = _text("Its name.", "Spring sale")
+    type = _text("Its type.", "")
+    purpose = _text("What its calls are for, or empty.", "TELEMKT")
+    active = _text("`true` or `false`.", "true")
+
+
+def _page_of(item: type[Schema], name: str) -> type[Schema]:
+    """Return the answer that holds a page of *item*."""
+    data = Schema.from_dict(
+        {
+            "offset": fields.Integer(required=True, metadata={"example": 0}),
+            "limit": fields.Integer(required=True, metadata={"example": 100}),
+            "total": fields.Integer(
+                required=True,
+                metadata={
+                    "description": "The exact number of all matches.",
+                    "format": "int64",
+                    "example": 1,
+                },
+            ),
+            "entries": fields.List(fields.Nested(item), required=True),
+        },
+        name=f"{name}Data",
+    )
+    return Answer.from_dict(
+        {
+            "data": fields.Nested(
+                data, metadata={"description": "Only where success is true."}
+            )
+        },
+        name=f"{name}Answer",
+    )
+
+
+DncSearchAnswer = _page_of(Entry, "DncSearch")
+LeadsSearchAnswer = _page_of(Lead, "LeadsSearch")
+StatusSearchAnswer = _page_of(Status, "StatusSearch")
+CampaignsSearchAnswer = _page_of(Campaign, "CampaignsSearch")

@@ -1,0 +1,351 @@
+"""Convoso's requests into our words, and our answers into Convoso's."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from zoneinfo import ZoneInfo
+
+from flask import Request, Response
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.domain import dates, leads, phone, scopes, texts
+from app.domain.access import Organisation
+from app.domain.entries import UNCHANGED, Draft, Entry, EntryFilter, Page, Revision
+from app.domain.errors import (
+    EntryUnknown,
+    IdInvalid,
+    LeadStatusMissing,
+    LimitInvalid,
+    OffsetInvalid,
+    PurposeInvalid,
+    ReasonInvalid,
+    Refused,
+    RequestMalformed,
+)
+from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
+from app.domain.phone import PhoneNumber
+from app.domain.scopes import Campaign, CampaignReference
+from app.domain.texts import BLANK, NOT_BLANK, TextFilter
+from app.http import limits
+from app.http.dialect import FORM, Fields
+
+BLANK_TEXT = "-BLANK-"
+NOT_BLANK_TEXT = "-NOTBLANK-"
+LARGEST_OFFSET = 100_000
+LARGEST_LIMIT = 1000
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+_YES = {"true", "1", "yes", "on"}
+
+
+def read_fields(request: Request) -> tuple[Fields, str]:
+    """
+    Return a request's parameters, and the secret of whoever sent it.
+
+    The body wins over the query, and of a repeated parameter the last one. Raises
+    RequestMalformed, UnsupportedMediaType, RequestEntityTooLarge.
+    """
+    try:
+        fields = dict(request.args.items(multi=True)) | _read_body(request)
+    except OSError as error:  # a body whose chunks are malformed
+        raise RequestMalformed from error
+    if len(fields) > limits.FORM_PARAMETERS:
+        raise RequestMalformed
+    secret = fields.get("auth_token", "")
+    if not secret and request.authorization and request.authorization.token:
+        secret = request.authorization.token
+    return fields, secret
+
+
+def _read_body(request: Request) -> dict[str, str]:
+    if request.mimetype in {FORM, "multipart/form-data"}:
+        return dict(request.form.items(multi=True))
+    body = request.get_data()
+    if request.mimetype == "application/json":
+        return _read_json(body)
+    if body:
+        raise UnsupportedMediaType
+    return {}
+
+
+def _read_json(body: bytes) -> dict[str, str]:
+    try:
+        members = json.loads(body.decode()) if body else {}
+    except (ValueError, RecursionError) as error:
+        raise RequestMalformed from error
+    if not isinstance(members, dict):
+        raise RequestMalformed
+    return {name: _read_member(value) for name, value in members.items()}
+
+
+def _read_member(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case None:
+            return ""
+        case _:
+            raise RequestMalformed
+
+
+def read_draft(fields: Fields) -> Draft:
+    """Return the entry that an insert asks for."""
+    return Draft(
+        number=_read_number(fields),
+        campaign=scopes.read_campaign(fields["campaign_id"]),
+        reason=_read_reason(fields.get("reason", "")),
+        purpose=_read_purpose(fields.get("purpose", "")),
+    )
+
+
+def read_revision(fields: Fields) -> tuple[int, Revision]:
+    """Return which entry an update means, and what it changes."""
+    return _read_id(fields["id"], EntryUnknown), Revision(
+        phone_number=fields.get("phone_number") or UNCHANGED,
+        calling_code=fields.get("phone_code") or UNCHANGED,
+        campaign=scopes.read_campaign(fields["campaign_id"])
+        if fields.get("campaign_id")
+        else UNCHANGED,
+        reason=_read_reason(fields["reason"]) if "reason" in fields else UNCHANGED,
+        purpose=_read_purpose(fields["purpose"])
+        if fields.get("purpose")
+        else UNCHANGED,
+    )
+
+
+def read_filter(fields: Fields, organisation: Organisation) -> EntryFilter:
+    """Return what a search looks for; an empty parameter counts as absent."""
+    given = {name: value for name, value in fields.items() if value}
+    zone = ZoneInfo(organisation.time_zone)
+    numbers, calling_code = _read_number_filter(given, organisation)
+    return EntryFilter(
+        id=_read_id(given["id"], IdInvalid) if "id" in given else None,
+        campaign=_read_campaign_filter(given),
+        numbers=numbers,
+        calling_code=calling_code,
+        inserted=dates.read_intervals(given["insert_date"], zone)
+        if "insert_date" in given
+        else None,
+        reason=_read_text_filter(given.get("reason"), texts.read_reason),
+        purpose=_read_text_filter(given.get("purpose"), texts.read_purpose),
+    )
+
+
+def read_page(fields: Fields) -> Page:
+    """Return which part of the answer is wanted; the first hundred by default."""
+    return Page(
+        offset=_read_number_up_to(
+            fields.get("offset") or "0", 0, LARGEST_OFFSET, OffsetInvalid
+        ),
+        limit=_read_number_up_to(
+            fields.get("limit") or "100", 1, LARGEST_LIMIT, LimitInvalid
+        ),
+    )
+
+
+def read_release(
+    fields: Fields,
+) -> tuple[PhoneNumber, CampaignReference, str | None, str | None]:
+    """Return which number leaves which list, its purpose, and its leads' new status."""
+    return (
+        _read_number(fields),
+        scopes.read_campaign(fields["campaign_id"]),
+        _read_purpose(fields.get("purpose", "")),
+        _read_lead_status(fields),
+    )
+
+
+def read_lead(fields: Fields) -> LeadDraft:
+    """Return the lead that an insert asks for; its status is NEW unless it says."""
+    return LeadDraft(
+        number=_read_number(fields),
+        campaign=scopes.read_campaign(fields["campaign_id"]),
+        status=leads.read_status(fields.get("status") or leads.NEW),
+        first_name=texts.read_name(fields.get("first_name", "")),
+        last_name=texts.read_name(fields.get("last_name", "")),
+    )
+
+
+def read_lead_filter(fields: Fields, organisation: Organisation) -> LeadFilter:
+    """Return what a search of leads looks for."""
+    given = {name: value for name, value in fields.items() if value}
+    numbers, calling_code = _read_number_filter(given, organisation)
+    return LeadFilter(
+        id=_read_id(given["id"], IdInvalid) if "id" in given else None,
+        numbers=numbers,
+        calling_code=calling_code,
+        campaign=_read_campaign_filter(given),
+        status=leads.read_status(given["status"]) if "status" in given else None,
+    )
+
+
+def read_campaign_id(fields: Fields) -> int | None:
+    """Return the one campaign that is asked for, or None for all."""
+    return _read_id(fields["id"], IdInvalid) if fields.get("id") else None
+
+
+def read_status_code(fields: Fields) -> str | None:
+    """Return the one status that is asked for, or None for all."""
+    return leads.read_status(fields["status"]) if fields.get("status") else None
+
+
+def write_id(entry_id: int) -> Response:
+    """Answer that it is done, and the id of what was stored or changed."""
+    return _write({"success": True, "id": entry_id})
+
+
+def write_done() -> Response:
+    """Answer that it is done."""
+    return _write({"success": True})
+
+
+def write_page(
+    page: Page, total: int, entries: Iterable[Mapping[str, str]]
+) -> Response:
+    """Answer a part of what was found, and how much there is in all."""
+    data = {
+        "offset": page.offset,
+        "limit": page.limit,
+        "total": total,
+        "entries": list(entries),
+    }
+    return _write({"success": True, "data": data})
+
+
+def write_entry(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
+    """Return an entry as a search shows it, its day in the organisation's zone."""
+    return {
+        "id": str(entry.id),
+        **_write_number(entry.number),
+        **_write_campaign_of(entry.campaign),
+        "campaign_type": entry.campaign.type,
+        "purpose": entry.purpose or "",
+        "reason": entry.reason or "",
+        "insert_date": entry.inserted_at.astimezone(zone).strftime("%Y-%m-%d"),
+    }
+
+
+def write_lead(lead: Lead, zone: ZoneInfo) -> dict[str, str]:
+    """Return a lead as a search shows it, its times in the organisation's zone."""
+    return {
+        "id": str(lead.id),
+        **_write_number(lead.number),
+        **_write_campaign_of(lead.campaign),
+        "status": lead.status,
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "created_at": lead.created_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+        "modified_at": lead.modified_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def write_status(status: LeadStatus) -> dict[str, str]:
+    """Return a lead status as a search shows it."""
+    return {"status": status.code, "name": status.name}
+
+
+def write_campaign(campaign: Campaign) -> dict[str, str]:
+    """Return a campaign as a search shows it."""
+    return {
+        "id": str(campaign.id),
+        "uid": campaign.uid,
+        "name": campaign.name,
+        "type": campaign.type,
+        "purpose": campaign.purpose or "",
+        "active": "true" if campaign.active else "false",
+    }
+
+
+def _read_number(fields: Fields) -> PhoneNumber:
+    calling_code = phone.read_calling_code(fields["phone_code"])
+    return phone.read(fields["phone_number"], calling_code)
+
+
+def _read_number_filter(
+    given: Fields, organisation: Organisation
+) -> tuple[tuple[PhoneNumber, ...] | None, str | None]:
+    calling_code = None
+    if "phone_code" in given:
+        calling_code = phone.read_calling_code(given["phone_code"])
+    if "phone_number" not in given:
+        return None, calling_code
+    text = given["phone_number"]
+    if calling_code is not None:
+        return (phone.read(text, calling_code),), None
+    return phone.read_in_any_code(text, organisation.default_phone_code), None
+
+
+def _read_campaign_filter(given: Fields) -> CampaignReference | None:
+    text = given.get("campaign_id")
+    return scopes.read_campaign(text) if text else None
+
+
+def _read_id(text: str, refusal: type[Refused]) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise refusal
+    return int(text)
+
+
+def _read_number_up_to(
+    text: str, smallest: int, largest: int, refusal: type[Refused]
+) -> int:
+    value = _read_id(text, refusal)
+    if not smallest <= value <= largest:
+        raise refusal
+    return value
+
+
+def _read_reason(text: str) -> str | None:
+    if text == NOT_BLANK_TEXT:
+        raise ReasonInvalid
+    return None if text == BLANK_TEXT else texts.read_reason(text)
+
+
+def _read_purpose(text: str) -> str | None:
+    if text == NOT_BLANK_TEXT:
+        raise PurposeInvalid
+    return None if text == BLANK_TEXT else texts.read_purpose(text)
+
+
+def _read_text_filter(
+    text: str | None, read: Callable[[str], str | None]
+) -> TextFilter | None:
+    if text is None:
+        return None
+    if text == BLANK_TEXT:
+        return BLANK
+    return NOT_BLANK if text == NOT_BLANK_TEXT else read(text)
+
+
+def _read_lead_status(fields: Fields) -> str | None:
+    """
+    Return the status that the leads get, or None to leave them as they are.
+
+    An empty status leaves them, one that is not there at all was forgotten.
+    """
+    if fields.get("update_lead_status", "").lower() not in _YES:
+        return None
+    if "lead_status" not in fields:
+        raise LeadStatusMissing
+    return leads.read_status(fields["lead_status"]) if fields["lead_status"] else None
+
+
+def _write_number(number: PhoneNumber) -> dict[str, str]:
+    return {"phone_number": number.national, "phone_code": number.calling_code}
+
+
+def _write_campaign_of(campaign: Campaign) -> dict[str, str]:
+    return {
+        "campaign_id": str(campaign.id),
+        "campaign_uid": campaign.uid,
+        "campaign_name": campaign.name,
+    }
+
+
+def _write(body: Mapping[str, object]) -> Response:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, content_type="application/json")

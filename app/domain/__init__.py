@@ -1,0 +1,1 @@
+"""Numbers, entries, scopes, access and refusals; knows neither HTTP nor SQL."""

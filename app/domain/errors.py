@@ -1,0 +1,147 @@
+"""
+Every condition that dncd refuses or reports, in one list.
+
+    DncError
+    ├── Refused                     what was asked cannot be done as it was asked
+    │   ├── NumberInvalid           ├── CallingCodeInvalid
+    │   ├── CampaignUnknown         ├── PurposeInvalid
+    │   ├── ReasonInvalid           ├── EntryUnknown (by id)
+    │   ├── NotSuppressed           ├── AlreadySuppressed ── EntryRepeated
+    │   ├── LeadStatusMissing       ├── LeadStatusInvalid
+    │   ├── LeadNameInvalid         ├── IdInvalid
+    │   ├── OffsetInvalid           ├── LimitInvalid
+    │   ├── DateInvalid             └── RequestMalformed
+    ├── AccessDenied
+    │   ├── TokenInvalid            └── Forbidden
+    ├── StoreUnavailable ── OutcomeUnknown
+    └── AdministrationRefused       what only the operator's commands can meet
+        ├── OrganisationUnknown     ├── OrganisationExists
+        ├── CampaignExists          ├── TokenUnknown
+        └── SettingInvalid
+
+A dialect gives each of them its own code and text; none of them knows a status code.
+"""
+
+
+class DncError(Exception):
+    """Whatever dncd says instead of doing what it was asked."""
+
+
+class Refused(DncError):
+    """The request's content cannot be carried out; nothing was changed."""
+
+
+class RequestMalformed(Refused):
+    """The request cannot be read at all: broken JSON, too many parameters."""
+
+
+class NumberInvalid(Refused):
+    """Not a possible number of its calling code, or not readable without doubt."""
+
+
+class CallingCodeInvalid(Refused):
+    """Not a calling code that the ITU has assigned."""
+
+
+class CampaignUnknown(Refused):
+    """The organisation has no such campaign."""
+
+
+class PurposeInvalid(Refused):
+    """Missing where a list needs it, unknown to the organisation, or not text."""
+
+
+class ReasonInvalid(Refused):
+    """Not printable text of at most 255 characters."""
+
+
+class EntryUnknown(Refused):
+    """The organisation has no entry with that id."""
+
+
+class NotSuppressed(Refused):
+    """The number is not on the list that was named."""
+
+
+class AlreadySuppressed(Refused):
+    """The number is on that list already, under other details; it was left alone."""
+
+    def __init__(self, entry_id: int) -> None:
+        super().__init__("the number is on that list already")
+        self.entry_id = entry_id
+
+
+class EntryRepeated(AlreadySuppressed):
+    """The very same entry is stored already: somebody asked twice."""
+
+
+class LeadStatusMissing(Refused):
+    """Leads were to be updated, and no status was named for them."""
+
+
+class LeadStatusInvalid(Refused):
+    """The organisation has no such lead status."""
+
+
+class LeadNameInvalid(Refused):
+    """A first or last name that is not printable text of at most 100 characters."""
+
+
+class IdInvalid(Refused):
+    """Not a whole number that could be an id."""
+
+
+class OffsetInvalid(Refused):
+    """Not a whole number from 0 to 100000."""
+
+
+class LimitInvalid(Refused):
+    """Not a whole number from 1 to 1000."""
+
+
+class DateInvalid(Refused):
+    """Neither ``YYYY-MM-DD`` nor ``YYYY-MM-DD hh:mm:ss``, or no day of the calendar."""
+
+
+class AccessDenied(DncError):
+    """Whoever asks may not."""
+
+
+class TokenInvalid(AccessDenied):
+    """No such token, or it has expired or was revoked."""
+
+
+class Forbidden(AccessDenied):
+    """The token lacks the grant that this needs."""
+
+
+class StoreUnavailable(DncError):
+    """The database did not answer in time; nothing was said about any number."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The answer to COMMIT was lost: the change may or may not be stored."""
+
+
+class AdministrationRefused(DncError):
+    """An operator's command cannot be carried out; the message says why."""
+
+
+class OrganisationUnknown(AdministrationRefused):
+    """No organisation has that name."""
+
+
+class OrganisationExists(AdministrationRefused):
+    """Another organisation has that name already."""
+
+
+class CampaignExists(AdministrationRefused):
+    """The id or code would no longer tell one campaign from another."""
+
+
+class TokenUnknown(AdministrationRefused):
+    """The organisation has no such token."""
+
+
+class SettingInvalid(AdministrationRefused):
+    """A value that the operator gave cannot be used."""

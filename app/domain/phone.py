@@ -1,0 +1,190 @@
+"""
+Telephone numbers: every spelling of one number is read as the same ``PhoneNumber``.
+
+What can be a number is decided by possible length (ITU numbering plans, as kept by
+``phonenumberslite``), not by validity: an opt-out must be storable although the
+metadata calls its exchange unassigned.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
+
+from app.domain.errors import CallingCodeInvalid, NumberInvalid
+
+NANP_CALLING_CODE = "1"
+TEXT_LENGTH = 64
+
+_NANP_LENGTH = 10
+_E164_LENGTH = 15
+_UNKNOWN_TO_ALL = "001"
+_FORMATTING = str.maketrans("", "", "+ .-()")
+_SPELLING = re.compile(r"\+?[ ]?[0-9(][0-9 .()-]*")
+# A spreadsheet's number, not a person's: 5.551234567 or 5551234567.0
+_DECIMAL = re.compile(r"[0-9]\.[0-9]+|[0-9]+\.[0-9]{1,2}")
+_CALLING_CODE = re.compile(r"\+?([1-9][0-9]{0,2})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PhoneNumber:
+    """
+    A number in E.164: calling code and national number, both as digits.
+
+    The national number keeps its leading zeros where the plan has them (Italy).
+    """
+
+    calling_code: str
+    national: str
+
+    @property
+    def e164(self) -> int:
+        """The key: calling code and national number as one integer (15 digits)."""
+        return int(self.calling_code + self.national)
+
+    def __str__(self) -> str:
+        return f"+{self.calling_code}{self.national}"
+
+
+def from_e164(e164: int, calling_code: int) -> PhoneNumber:
+    """Return the number whose key is *e164*; the reverse of ``PhoneNumber.e164``."""
+    code = str(calling_code)
+    return PhoneNumber(code, str(e164)[len(code) :])
+
+
+def read_calling_code(text: str) -> str:
+    """Return the calling code in *text*, without ``+``; raises CallingCodeInvalid."""
+    match = _CALLING_CODE.fullmatch(text.strip(" "))
+    if not match or int(match[1]) not in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        raise CallingCodeInvalid
+    return match[1]
+
+
+def read(text: str, calling_code: str) -> PhoneNumber:
+    """
+    Return the number that *text* spells within *calling_code* (as read above).
+
+    Formatting, a repeated calling code and a trunk prefix are removed. Raises
+    NumberInvalid for what is no possible number of the plan, and for what could be
+    two: a number stored under the wrong key would leave the right one callable.
+    """
+    digits, international = _read_digits(text)
+    if calling_code == NANP_CALLING_CODE:
+        return PhoneNumber(calling_code, _nanp_national(digits, international))
+    spellings = [] if international else [digits]
+    if digits.startswith(calling_code):
+        spellings.append(digits.removeprefix(calling_code))
+    found = {
+        number
+        for spelling in spellings
+        if (number := _canonical(calling_code, spelling)) is not None
+    }
+    if len(found) > 1:
+        found = {number for number in found if _is_valid(number)}
+    if len(found) != 1:
+        raise NumberInvalid
+    return found.pop()
+
+
+def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber, ...]:
+    """
+    Return every number that *text*, written without a calling code, may stand for.
+
+    Whoever looks for a number and names no calling code must find it whatever code
+    it is listed under: "not found" would be taken for "may be called". Raises
+    NumberInvalid if it can be a number nowhere.
+    """
+    digits, international = _read_digits(text)
+    if international:
+        return (read(text, _leading_calling_code(digits)),)
+    found = {
+        PhoneNumber(code, digits)
+        for code, lengths in _possible_lengths().items()
+        if len(digits) in lengths
+    }
+    try:
+        found.add(read(text, default_calling_code))
+    except NumberInvalid:
+        if not found:
+            raise
+    return tuple(sorted(found))
+
+
+def _read_digits(text: str) -> tuple[str, bool]:
+    """Return the digits, and whether they begin with a calling code for certain."""
+    text = text.strip(" ")
+    if len(text) > TEXT_LENGTH or _DECIMAL.fullmatch(text):
+        raise NumberInvalid
+    if not _SPELLING.fullmatch(text):
+        raise NumberInvalid
+    digits = text.translate(_FORMATTING)
+    if text.startswith("+"):
+        return digits, True
+    if digits.startswith("00"):
+        return digits.removeprefix("00"), True
+    return digits, False
+
+
+def _nanp_national(digits: str, international: bool) -> str:  # noqa: FBT001
+    if len(digits) == _NANP_LENGTH + 1 and digits.startswith(NANP_CALLING_CODE):
+        return digits[1:]
+    if len(digits) == _NANP_LENGTH and not international:
+        return digits
+    raise NumberInvalid
+
+
+def _leading_calling_code(digits: str) -> str:
+    for length in (1, 2, 3):
+        code = digits[:length]
+        if code and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            return code
+    raise NumberInvalid
+
+
+def _canonical(calling_code: str, national: str) -> PhoneNumber | None:
+    """Return the number without its trunk prefix, or None if it is not possible."""
+    national = _without_trunk_prefix(calling_code, national)
+    number = PhoneNumber(calling_code, national)
+    if not national or len(calling_code) + len(national) > _E164_LENGTH:
+        return None
+    if _without_trunk_prefix(calling_code, national) != national:
+        return None
+    possible = phonenumbers.is_possible_number_with_reason(_parts(number))
+    return number if possible == ValidationResult.IS_POSSIBLE else None
+
+
+def _without_trunk_prefix(calling_code: str, national: str) -> str:
+    try:
+        parsed = phonenumbers.parse(f"+{calling_code}{national}")
+    except NumberParseException:
+        return ""
+    return phonenumbers.national_significant_number(parsed)
+
+
+def _parts(number: PhoneNumber) -> phonenumbers.PhoneNumber:
+    zeros = len(number.national) - len(number.national.lstrip("0"))
+    return phonenumbers.PhoneNumber(
+        country_code=int(number.calling_code),
+        national_number=int(number.national),
+        italian_leading_zero=zeros > 0,
+        number_of_leading_zeros=zeros,
+    )
+
+
+def _is_valid(number: PhoneNumber) -> bool:
+    return phonenumbers.is_valid_number(_parts(number))
+
+
+@cache
+def _possible_lengths() -> dict[str, frozenset[int]]:
+    """Return the possible lengths of a national number, by calling code."""
+    lengths = {}
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        if regions[0] == _UNKNOWN_TO_ALL:
+            plan = PhoneMetadata.metadata_for_nongeo_region(code, None)
+        else:
+            plan = PhoneMetadata.metadata_for_region(regions[0], None)
+        lengths[str(code)] = frozenset(plan.general_desc.possible_length)
+    return lengths

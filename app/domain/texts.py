@@ -1,0 +1,46 @@
+"""Free text that is stored with a number: reasons, purposes, names, and their filters."""
+
+from dataclasses import dataclass
+
+from app.domain.errors import LeadNameInvalid, PurposeInvalid, ReasonInvalid, Refused
+
+REASON_LENGTH = 255
+PURPOSE_LENGTH = 64
+NAME_LENGTH = 100
+
+# What a lenient decoder leaves where the bytes were not UTF-8.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A filter: *present* asks for any text, otherwise for none at all."""
+
+    present: bool
+
+
+BLANK = Blank(present=False)
+NOT_BLANK = Blank(present=True)
+
+TextFilter = str | Blank
+
+
+def read_reason(text: str) -> str | None:
+    """Return a reason, or None if *text* is empty; raises ReasonInvalid."""
+    return _read(text, REASON_LENGTH, ReasonInvalid)
+
+
+def read_purpose(text: str) -> str | None:
+    """Return a purpose as noted, or None if *text* is empty; raises PurposeInvalid."""
+    return _read(text, PURPOSE_LENGTH, PurposeInvalid)
+
+
+def read_name(text: str) -> str:
+    """Return a lead's first or last name, possibly empty; raises LeadNameInvalid."""
+    return _read(text, NAME_LENGTH, LeadNameInvalid) or ""
+
+
+def _read(text: str, longest: int, refusal: type[Refused]) -> str | None:
+    if len(text) > longest or not text.isprintable() or _REPLACEMENT in text:
+        raise refusal
+    return text or None

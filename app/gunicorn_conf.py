@@ -1,0 +1,89 @@
+"""
+How gunicorn serves dncd: its settings, and what differs from gunicorn's own worker.
+
+Limits that the application cannot enforce, because gunicorn refuses before it is
+called, are answered in JSON here, with the same shape as any other refusal.
+"""
+
+import json
+from typing import Any
+
+import gunicorn.http.errors as refusals
+import structlog
+from gunicorn import glogging, util
+from gunicorn.workers.gthread import ThreadWorker
+from prometheus_client import multiprocess
+
+from app.http import limits
+
+GRACEFUL_SECONDS = 30
+IDLE_SECONDS = 65
+
+_log = structlog.get_logger()
+
+_STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
+    (refusals.LimitRequestLine, 414, "URI Too Long"),
+    (refusals.LimitRequestHeaders, 431, "Request Header Fields Too Large"),
+    (refusals.ExpectationFailed, 417, "Expectation Failed"),
+)
+
+
+class Worker(ThreadWorker):
+    """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer a request that could not be read, and close its connection."""
+        del req, addr
+        status, reason = 400, "Bad Request"
+        for refusal, its_status, its_reason in _STATUSES:
+            if isinstance(exc, refusal):
+                status, reason = its_status, its_reason
+        _log.warning("request_unreadable", kind=type(exc).__name__, status=status)
+        body = json.dumps(
+            {"success": False, "code": status, "text": reason, "message": reason}
+        ).encode()
+        head = (
+            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            util.write_nonblock(client, head.encode() + body)
+        except OSError:
+            _log.info("client_gone")
+
+
+def forget_worker(_server: Any, worker: Any) -> None:
+    """Let the metrics no longer count what only a living process has."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+class Logger(glogging.Logger):
+    """gunicorn's log, written by the service's own masking JSON handler."""
+
+    def setup(self, cfg: Any) -> None:
+        """Hand every line on instead of writing it."""
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            log.handlers.clear()
+            log.propagate = True
+
+
+def settings(host: str, port: int, workers: int, threads: int) -> dict[str, object]:
+    """Return gunicorn's settings, by gunicorn's names."""
+    return {
+        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "workers": workers,
+        "threads": threads,
+        "worker_class": "app.gunicorn_conf.Worker",
+        "proc_name": "dncd",
+        "control_socket_disable": True,
+        "preload_app": False,
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "keepalive": IDLE_SECONDS,
+        "limit_request_line": limits.REQUEST_LINE_BYTES,
+        "limit_request_fields": limits.HEADERS,
+        "limit_request_field_size": limits.HEADER_BYTES,
+        "logger_class": "app.gunicorn_conf.Logger",
+        "accesslog": None,
+        "child_exit": forget_worker,
+    }

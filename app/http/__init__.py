@@ -1,0 +1,1 @@
+"""What all dialects share of HTTP; knows no vendor."""

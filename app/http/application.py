@@ -1,0 +1,57 @@
+"""The web application: dialects side by side on one origin."""
+
+from collections.abc import Mapping
+
+from flask import Flask, Response, jsonify, request
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException
+
+from app.http import health, limits, metrics, openapi, request_log
+from app.http.current import EXTENSION, Application
+from app.http.dialect import Dialect
+from app.services import Services
+
+
+class DncApi(Api):
+    """flask-smorest, with every error worded by the dialect whose path it met."""
+
+    def __init__(self, app: Flask, dialects: tuple[Dialect, ...]) -> None:
+        """Answer for *app* in the words of *dialects*."""
+        self._dialects = dialects
+        super().__init__(app)
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Answer what no route of a dialect has answered."""
+        for dialect in self._dialects:
+            if dialect.owns(request.path):
+                return dialect.write_error(error, "")
+        answer = jsonify(error=error.name)
+        answer.status_code = error.code or 500
+        for name, value in error.get_headers():
+            if name == "Allow":
+                answer.headers[name] = value
+        return answer
+
+
+def create_app(
+    services: Services, editions: Mapping[str, str], dialects: tuple[Dialect, ...]
+) -> Flask:
+    """
+    Return an application that serves *dialects*; may be called any number of times.
+
+    *editions* are the server's defaults, by dialect.
+    """
+    app = Flask("app.http", static_folder="static", template_folder="templates")
+    app.extensions[EXTENSION] = Application(services, editions)
+    app.config["MAX_CONTENT_LENGTH"] = limits.FORM_BYTES
+    openapi.configure(app)
+    request_log.install(app)
+    metrics.install(app)
+    api = DncApi(app, dialects)
+    for dialect in dialects:
+        api.register_blueprint(dialect.blueprint)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(openapi.blueprint)
+    app.extensions["dncd_openapi"] = openapi.write(api, dialects)
+    return app

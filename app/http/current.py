@@ -1,0 +1,80 @@
+"""What belongs to the request that is being answered."""
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import current_app, g, request
+
+from app.domain.access import Caller, Grant
+from app.services import Services
+
+DOCUMENTED = "documented"
+EXTENSION = "dncd"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What a request finds in its application."""
+
+    services: Services
+    editions: Mapping[str, str]
+
+
+def application() -> Application:
+    """Return the application's parts."""
+    found: Application = current_app.extensions[EXTENSION]
+    return found
+
+
+def services() -> Services:
+    """Return the services that do what the request asks for."""
+    return application().services
+
+
+def authenticate(secret: str, needs: Grant) -> Caller:
+    """
+    Let whoever holds *secret* make this request; the rest of it may ask ``caller``.
+
+    Raises TokenInvalid, Forbidden, StoreUnavailable.
+    """
+    access = services().access
+    found = access.authenticate(
+        secret,
+        dialect=request.blueprint or "",
+        address=request.remote_addr or None,
+        request_id=request_id(),
+    )
+    g.caller = found
+    access.require(found, needs)
+    return found
+
+
+def caller() -> Caller | None:
+    """Return who sent this request, or None before that is known."""
+    return g.get("caller")
+
+
+def require_caller() -> Caller:
+    """Return who sent this request, which ``authenticate`` has established."""
+    found: Caller = g.caller
+    return found
+
+
+def edition(dialect: str) -> str:
+    """Return in which edition *dialect* speaks to this caller."""
+    known = caller()
+    default = application().editions.get(dialect, DOCUMENTED)
+    return known.organisation.editions.get(dialect, default) if known else default
+
+
+def request_id() -> str:
+    """Return this request's id, as ``request_log`` chose it."""
+    found: str = g.request_id
+    return found
+
+
+def new_request_id() -> str:
+    """Return an id of letters only, which no log mistakes for a phone number."""
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(20))

@@ -1,0 +1,123 @@
+"""
+What a dialect must bring, and the one exit for everything that goes wrong in it.
+
+The blueprint's error handlers are registered when it is made, so that an application
+can be built twice; what no route answers is worded by the dialect whose prefix it has.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import flask
+from flask import Response, g, request
+from flask_smorest import Blueprint
+from marshmallow import Schema
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from app.domain.access import Grant
+from app.domain.errors import DncError
+from app.http import current
+
+Failure = DncError | HTTPException
+WriteError = Callable[[Failure, str], Response]
+Fields = Mapping[str, str]
+View = Callable[..., Response]
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class FieldParser(FlaskParser):
+    """Hands a schema the fields that the dialect has read from wherever they came."""
+
+    def load_fields(self, _request: flask.Request, _schema: Schema) -> Fields:
+        """Return what ``FormBlueprint.needs`` left for the schema."""
+        fields: Fields = g.fields
+        return fields
+
+    __location_map__ = {**FlaskParser.__location_map__, "fields": "load_fields"}
+
+
+class FormBlueprint(Blueprint):
+    """Routes whose parameters are documented as a form and accepted in other ways."""
+
+    ARGUMENTS_PARSER = FieldParser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"fields": FORM}
+
+    def form_route(self, rule: str) -> Callable[[View], View]:
+        """
+        Register a view for POST, which is documented, and GET, which is understood.
+
+        HEAD is refused: it must not change anything, and a GET here may.
+        """
+
+        def register(view: View) -> View:
+            @wraps(view)
+            def refuse_head(**arguments: Any) -> Response:
+                if request.method == "HEAD":
+                    raise MethodNotAllowed(["GET", "POST"])
+                return view(**arguments)
+
+            self.route(rule, methods=["POST"])(refuse_head)
+            flask.Blueprint.add_url_rule(
+                self, rule, view.__name__, refuse_head, methods=["GET"]
+            )
+            return view
+
+        return register
+
+
+def needs(
+    grant: Grant, read_fields: Callable[[flask.Request], tuple[Fields, str]]
+) -> Callable[[View], View]:
+    """
+    Let only a caller with *grant* pass.
+
+    *read_fields* returns the request's fields and the caller's secret: who asks is
+    settled before anything else of the request is looked at.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def authenticated(**arguments: Any) -> Response:
+            fields, secret = read_fields(request)
+            current.authenticate(secret, grant)
+            g.fields = fields
+            return view(**arguments)
+
+        return authenticated
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A vendor's protocol: its routes, the paths that are its own, its errors."""
+
+    name: str
+    blueprint: Blueprint
+    prefixes: tuple[str, ...]
+    write_error: WriteError
+    description: str
+    errors: Mapping[str, Mapping[str, Mapping[type[DncError], Any]]] = field(
+        default_factory=dict
+    )
+
+    def owns(self, path: str) -> bool:
+        """Whether an unrouted *path* is this dialect's to refuse."""
+        return path.startswith(self.prefixes)
+
+
+def dialect_blueprint(name: str, prefix: str, write_error: WriteError) -> FormBlueprint:
+    """Return a blueprint that answers every failure in the dialect's own words."""
+
+    def answer(failure: Failure) -> Response:
+        operation = (request.endpoint or "").rpartition(".")[2]
+        return write_error(failure, operation)
+
+    blueprint = FormBlueprint(name, name, url_prefix=prefix)
+    blueprint.register_error_handler(DncError, answer)
+    blueprint.register_error_handler(HTTPException, answer)
+    return blueprint

@@ -1,0 +1,64 @@
+"""
+Counters for Prometheus, over all worker processes.
+
+No label can hold a number, a token or a name: only dialects, operations and statuses.
+"""
+
+import time
+
+from flask import Blueprint, Flask, Response, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    values,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUESTS = Counter(
+    "dncd_requests_total",
+    "Requests answered.",
+    ["dialect", "operation", "status"],
+)
+SECONDS = Histogram(
+    "dncd_request_seconds",
+    "Seconds from a request's arrival in a worker to its answer.",
+    ["dialect", "operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Answer the counters of all workers."""
+    registry: CollectorRegistry = REGISTRY
+    if values.ValueClass is not values.MutexValue:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def share_between_workers() -> None:
+    """
+    Keep this process's counters in PROMETHEUS_MULTIPROC_DIR, beside its siblings'.
+
+    For a worker after the fork, before its first request.
+    """
+    values.ValueClass = values.get_value_class()
+
+
+def install(app: Flask) -> None:
+    """Count every request of *app*; ``request_log`` took the time of its arrival."""
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        dialect = request.blueprint or ""
+        operation = (request.endpoint or "").rpartition(".")[2]
+        REQUESTS.labels(dialect, operation, str(response.status_code)).inc()
+        SECONDS.labels(dialect, operation).observe(time.perf_counter() - g.began)
+        return response

@@ -1,0 +1,80 @@
+"""
+The OpenAPI document: made from the code, published at /openapi.yaml, browsed at /docs.
+
+OpenAPI 3.0.3, because every SDK generator reads it.
+"""
+
+from typing import Any
+
+import yaml
+from flask import Blueprint, Flask, Response, current_app, render_template
+from flask_smorest import Api
+
+from app import __version__
+from app.http.dialect import Dialect
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'none'"
+)
+
+DESCRIPTION = """\
+One do-not-call list for every dialer, kept in PostgreSQL.
+
+A number that was added is blocked from the instant of the success answer. What cannot
+be answered from a fresh read of the database is answered 503 and never "not listed".
+"""
+
+blueprint = Blueprint("openapi", __name__)
+
+
+@blueprint.get("/openapi.yaml")
+def document() -> Response:
+    """Answer the OpenAPI document."""
+    text: str = current_app.extensions["dncd_openapi"]
+    return Response(text, content_type="application/yaml")
+
+
+@blueprint.get("/docs")
+def browser() -> Response:
+    """Answer a page that shows the document and tries its operations."""
+    response = Response(render_template("docs.html"))
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+def configure(app: Flask) -> None:
+    """Give flask-smorest what it writes the document with."""
+    app.config |= {
+        "API_TITLE": "dncd",
+        "API_VERSION": __version__,
+        "OPENAPI_VERSION": "3.0.3",
+        "API_SPEC_OPTIONS": {
+            "info": {
+                "description": DESCRIPTION,
+                "contact": {"name": "The dncd maintainers"},
+                "license": {"name": "MIT"},
+            },
+            "servers": [{"url": "/"}],
+        },
+    }
+
+
+def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
+    """Return the document as YAML, its keys in the order of the code."""
+    document: dict[str, Any] = api.spec.to_dict()
+    # flask-smorest publishes this whether or not anything uses it.
+    schemas = document.get("components", {}).get("schemas", {})
+    for unused in ("PaginationMetadata", "Error"):
+        schemas.pop(unused, None)
+    document.get("components", {}).pop("responses", None)
+    for item in document["paths"].values():
+        for operation in item.values():
+            operation["responses"].pop("default", None)
+            operation["responses"].pop("422", None)
+    document["tags"] = [
+        {"name": dialect.name, "description": dialect.description}
+        for dialect in dialects
+    ]
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=88)

@@ -1,0 +1,107 @@
+"""
+One JSON line a request, in which no phone number and no secret can appear.
+
+The line never holds a query string or a body, and whatever text it does hold goes
+through ``mask`` last, as does everything that gunicorn or a library logs.
+"""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+
+from app.http import current
+
+_REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+_SECRET = re.compile(r"dncd_[0-9A-Za-z]{6,}")
+# Seven or more digits, however they are grouped, can be somebody's number; a date or
+# a time of day cannot be told apart from one, and is not logged as text.
+_NUMBER = re.compile(r"\+?[0-9](?:[ .()-]{0,2}[0-9]){6,}")
+_EXEMPT = {"timestamp", "address"}
+
+_log = structlog.get_logger()
+
+
+def mask(text: str) -> str:
+    """Return *text* with numbers cut to their last two digits and secrets cut out."""
+    text = _SECRET.sub("dncd_***", text)
+    return _NUMBER.sub(lambda match: "***" + match[0][-2:], text)
+
+
+def mask_values(
+    _logger: object, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Mask every text of a log line; a structlog processor."""
+    for key, value in line.items():
+        if isinstance(value, str) and key not in _EXEMPT:
+            line[key] = mask(value)
+    return line
+
+
+def configure() -> None:
+    """Send every log line of this process to standard error, as masked JSON."""
+    shared = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask_values,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                *shared[:2],
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                mask_values,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # The pool reports each connection that it cannot make; readyz says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def install(app: Flask) -> None:
+    """Give every request of *app* an id and a line in the log."""
+
+    @app.before_request
+    def begin() -> None:
+        offered = request.headers.get("X-Request-ID", "")
+        g.request_id = (
+            offered if _REQUEST_ID.fullmatch(offered) else current.new_request_id()
+        )
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def report(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.request_id
+        caller = current.caller()
+        _log.info(
+            "request",
+            request_id=g.request_id,
+            method=request.method,
+            endpoint=request.endpoint,
+            status=response.status_code,
+            milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+            address=request.remote_addr,
+            organisation=caller and caller.organisation.id,
+            token=caller and caller.token_id,
+        )
+        return response

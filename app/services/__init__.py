@@ -1,0 +1,24 @@
+"""What the product does.  No HTTP, no SQL: domain objects in, domain objects out."""
+
+from dataclasses import dataclass
+
+from app.services.access import Access
+from app.services.campaigns import Campaigns
+from app.services.leads import Leads
+from app.services.organisations import Organisations
+from app.services.readiness import Readiness
+from app.services.searches import Searches
+from app.services.suppressions import Suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that an edge may ask for."""
+
+    access: Access
+    campaigns: Campaigns
+    leads: Leads
+    organisations: Organisations
+    readiness: Readiness
+    searches: Searches
+    suppressions: Suppressions

@@ -1,0 +1,49 @@
+"""Campaigns and purposes of an organisation."""
+
+from app.domain import scopes
+from app.domain.access import Caller
+from app.domain.entries import Page
+from app.domain.events import OperationKind
+from app.domain.scopes import Campaign
+from app.store import campaigns, operations
+from app.store.database import Database, Scope
+
+
+class Campaigns:
+    """What can be called for, and what a call can be for."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the campaigns in *database*."""
+        self._database = database
+
+    def add(self, caller: Caller, campaign_id: int | None, campaign: Campaign) -> int:
+        """
+        Add a campaign under that id, or the next free one, and return the id.
+
+        Raises CampaignUnknown if its code is none, PurposeInvalid, and CampaignExists
+        if its id or code could be taken for another's.
+        """
+        scopes.read_campaign_code(campaign.uid)
+        with self._database.transaction(Scope(caller.organisation.id)) as tx:
+            if campaign.purpose is not None:
+                campaigns.require_purpose(tx, campaign.purpose)
+            added = campaigns.add(tx, campaign_id, campaign)
+            operations.append(
+                tx, caller, OperationKind.CAMPAIGN_ADDED, why=campaign.uid
+            )
+        return added
+
+    def search(
+        self, caller: Caller, campaign_id: int | None, page: Page
+    ) -> tuple[list[Campaign], int]:
+        """Return a page of the campaigns, and how many match in all."""
+        once = self._database.of(caller.organisation.id)
+        return campaigns.search(once, campaign_id, page)
+
+    def add_purpose(self, caller: Caller, code: str) -> bool:
+        """Let the organisation have lists for *code*; False if it could already."""
+        with self._database.transaction(Scope(caller.organisation.id)) as tx:
+            if scopes.known_purpose(code) or not campaigns.add_purpose(tx, code):
+                return False
+            operations.append(tx, caller, OperationKind.PURPOSE_ADDED, why=code)
+        return True

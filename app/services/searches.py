@@ -1,0 +1,29 @@
+"""Finding entries."""
+
+from app.domain.access import Caller
+from app.domain.entries import Entry, EntryFilter, Page
+from app.store import campaigns, searches
+from app.store.database import Database
+
+
+class Searches:
+    """The do-not-call list as its readers see it."""
+
+    def __init__(self, database: Database) -> None:
+        """Read the list in *database*."""
+        self._database = database
+
+    def search(
+        self, caller: Caller, wanted: EntryFilter, page: Page
+    ) -> tuple[list[Entry], int]:
+        """
+        Return a page of matching entries, and the exact number of all matches.
+
+        One statement, one snapshot. Raises CampaignUnknown: that nothing was found in
+        a campaign that does not exist would be taken for "may be called".
+        """
+        once = self._database.of(caller.organisation.id)
+        found, total = searches.search(once, wanted, page)
+        if total == 0 and wanted.campaign is not None:
+            campaigns.require(once, wanted.campaign)
+        return found, total

@@ -1,0 +1,176 @@
+"""Stopping calls to a number, and allowing them again."""
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from app.domain import phone, scopes
+from app.domain.access import Caller, Grant
+from app.domain.entries import Draft, Entry, Revision, Unchanged
+from app.domain.errors import (
+    AlreadySuppressed,
+    EntryRepeated,
+    EntryUnknown,
+    Forbidden,
+    LeadStatusInvalid,
+    NotSuppressed,
+    StoreUnavailable,
+)
+from app.domain.events import OperationKind
+from app.domain.phone import PhoneNumber
+from app.domain.scopes import CampaignReference, scope_of
+from app.store import campaigns, entries, leads, operations
+from app.store.database import Database, Open
+from app.store.database import Scope as DatabaseScope
+
+# How often two requests may cross before one of them is told to come again.
+ATTEMPTS = 5
+
+
+class Suppressions:
+    """The do-not-call list as its writers see it."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the list in *database*."""
+        self._database = database
+
+    def suppress(self, caller: Caller, draft: Draft) -> int:
+        """
+        Stop calls to a number, and return the entry's id.
+
+        When this returns the entry is committed and every check that starts sees it.
+        Raises EntryRepeated or AlreadySuppressed with the stored entry's id,
+        CampaignUnknown, PurposeInvalid.
+        """
+        if draft.campaign.is_purpose_list:
+            draft = replace(draft, purpose=scopes.require_list_purpose(draft.purpose))
+        for _ in range(ATTEMPTS):
+            added = entries.insert(
+                self._database.of(caller.organisation.id), caller, draft
+            )
+            if added is not None:
+                return added
+            stored = self._find_in_the_way(caller, draft)
+            if stored is not None:
+                raise _refusal(draft, stored)
+        raise StoreUnavailable
+
+    def revise(self, caller: Caller, entry_id: int, revision: Revision) -> None:
+        """
+        Replace an entry by a version with other details.
+
+        A version that no longer blocks what the old one blocked needs the delete
+        grant. Raises EntryUnknown, Forbidden, AlreadySuppressed, NumberInvalid,
+        CallingCodeInvalid, CampaignUnknown, PurposeInvalid.
+        """
+        for _ in range(ATTEMPTS):
+            revised: Entry | None = None
+            try:
+                with self._transaction(caller) as tx:
+                    entry = entries.lock(tx, entry_id)
+                    if entry is None:
+                        raise EntryUnknown
+                    revised = _revised(tx, entry, revision)
+                    _require_leave(caller, entry, revised)
+                    if revised != entry:
+                        operation_id = operations.append(
+                            tx,
+                            caller,
+                            OperationKind.ENTRY_REVISED,
+                            why=revised.reason,
+                        )
+                        tx.act_for(operation_id)
+                        entries.revise(tx, operation_id, revised)
+            except entries.Collision:
+                stored = revised and self._find(caller, revised)
+                if stored:
+                    raise AlreadySuppressed(stored.id) from None
+            else:
+                return
+        raise StoreUnavailable
+
+    def release(
+        self,
+        caller: Caller,
+        number: PhoneNumber,
+        campaign: CampaignReference,
+        purpose: str | None,
+        lead_status: str | None,
+    ) -> None:
+        """
+        Take a number off one list and, in the same transaction, update its leads.
+
+        *lead_status* None leaves the leads as they are. Raises NotSuppressed,
+        CampaignUnknown, PurposeInvalid, LeadStatusInvalid.
+        """
+        if campaign.is_purpose_list:
+            purpose = scopes.require_list_purpose(purpose)
+        with self._transaction(caller) as tx:
+            scope = scope_of(campaigns.require(tx, campaign).id, purpose)
+            if campaign.is_purpose_list and purpose:
+                campaigns.require_purpose(tx, purpose)
+            if lead_status is not None and not leads.has_status(tx, lead_status):
+                raise LeadStatusInvalid
+            operation_id = operations.append(tx, caller, OperationKind.ENTRY_RELEASED)
+            tx.act_for(operation_id)
+            if entries.release(tx, number, scope) is None:
+                raise NotSuppressed
+            if lead_status is not None:
+                leads.set_status(tx, operation_id, number, scope, lead_status)
+
+    def _find_in_the_way(self, caller: Caller, draft: Draft) -> Entry | None:
+        """Return the entry that kept *draft* out; raises if there is no such list."""
+        with self._transaction(caller) as tx:
+            campaign = campaigns.require(tx, draft.campaign)
+            if draft.campaign.is_purpose_list and draft.purpose:
+                campaigns.require_purpose(tx, draft.purpose)
+            return entries.find(tx, draft.number, scope_of(campaign.id, draft.purpose))
+
+    def _find(self, caller: Caller, entry: Entry) -> Entry | None:
+        scope = scope_of(entry.campaign.id, entry.purpose)
+        once = self._database.of(caller.organisation.id)
+        return entries.find(once, entry.number, scope)
+
+    def _transaction(self, caller: Caller) -> AbstractContextManager[Open]:
+        return self._database.transaction(DatabaseScope(caller.organisation.id))
+
+
+def _refusal(draft: Draft, stored: Entry) -> AlreadySuppressed:
+    if (draft.reason, draft.purpose) == (stored.reason, stored.purpose):
+        return EntryRepeated(stored.id)
+    return AlreadySuppressed(stored.id)
+
+
+def _revised(tx: Open, entry: Entry, revision: Revision) -> Entry:
+    """Return *entry* as the revision wants it."""
+    number, campaign, purpose = entry.number, entry.campaign, entry.purpose
+    code, text = revision.calling_code, revision.phone_number
+    if not isinstance(code, Unchanged) or not isinstance(text, Unchanged):
+        number = phone.read(
+            number.national if isinstance(text, Unchanged) else text,
+            number.calling_code
+            if isinstance(code, Unchanged)
+            else phone.read_calling_code(code),
+        )
+    if not isinstance(revision.campaign, Unchanged):
+        campaign = campaigns.require(tx, revision.campaign)
+    if not isinstance(revision.purpose, Unchanged):
+        purpose = revision.purpose
+    if campaign.id == scopes.PURPOSE_LIST:
+        purpose = campaigns.require_purpose(tx, scopes.require_list_purpose(purpose))
+    reason = revision.reason
+    return replace(
+        entry,
+        number=number,
+        campaign=replace(campaign, purpose=None, active=True),
+        purpose=purpose,
+        reason=entry.reason if isinstance(reason, Unchanged) else reason,
+    )
+
+
+def _require_leave(caller: Caller, entry: Entry, revised: Entry) -> None:
+    """Whoever lets a number be called again needs the grant for that."""
+    before = scope_of(entry.campaign.id, entry.purpose)
+    after = scope_of(revised.campaign.id, revised.purpose)
+    still_blocked = revised.number == entry.number and after.covers(before)
+    if not still_blocked and not caller.may(Grant.DELETE):
+        raise Forbidden

@@ -1,0 +1,74 @@
+"""The service's settings; the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain.errors import SettingInvalid
+
+DOCUMENTED = "documented"
+EDITIONS = (DOCUMENTED, "live")
+_EDITION_PREFIX = "DNCD_EDITION_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator can choose; each field is one environment variable."""
+
+    database_url: str | None
+    owner_database_url: str | None
+    data_dir: Path
+    host: str
+    port: int
+    workers: int
+    threads: int
+    forwarded_allow_ips: str
+    prepare_statements: bool
+    editions: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings; raises SettingInvalid, naming the variable."""
+        return cls(
+            database_url=environment.get("DATABASE_URL") or None,
+            owner_database_url=environment.get("DNCD_OWNER_DATABASE_URL") or None,
+            data_dir=Path(environment.get("DNCD_DATA_DIR") or ".dncd"),
+            host=environment.get("DNCD_HOST") or "127.0.0.1",
+            port=_number(environment, "DNCD_PORT", 8080, 65535),
+            workers=_number(environment, "DNCD_WORKERS", 2, 256),
+            threads=_number(environment, "DNCD_THREADS", 8, 256),
+            forwarded_allow_ips=environment.get("DNCD_FORWARDED_ALLOW_IPS")
+            or "127.0.0.1",
+            prepare_statements=_choice(
+                environment, "DNCD_PREPARE_STATEMENTS", ("on", "off")
+            )
+            == "on",
+            editions={
+                name.removeprefix(_EDITION_PREFIX).lower(): _choice(
+                    environment, name, EDITIONS
+                )
+                for name in environment
+                if name.startswith(_EDITION_PREFIX)
+            },
+        )
+
+
+def _number(
+    environment: Mapping[str, str], name: str, default: int, largest: int
+) -> int:
+    text = environment.get(name) or str(default)
+    if text.isascii() and text.isdecimal() and 0 < int(text) <= largest:
+        return int(text)
+    message = f"{name} must be a whole number from 1 to {largest}, not {text!r}"
+    raise SettingInvalid(message)
+
+
+def _choice(
+    environment: Mapping[str, str], name: str, choices: tuple[str, ...]
+) -> str:
+    text = environment.get(name) or choices[0]
+    if text in choices:
+        return text
+    message = f"{name} must be one of {', '.join(choices)}, not {text!r}"
+    raise SettingInvalid(message)

@@ -1,0 +1,1 @@
+"""PostgreSQL: every statement that dncd sends stands in this folder."""

@@ -1,0 +1,257 @@
+"""
+Connections, transactions and deadlines.
+
+Nothing outside this module opens a connection. Each statement runs inside a transaction
+that has put on the role ``dncd_app`` and the organisation, so that row-level security
+holds whoever wrote the statement; both end with the transaction, which also suits
+pgbouncer's transaction pooling.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString, Protocol
+
+import psycopg
+from psycopg import errors, pq
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from app.domain.errors import OutcomeUnknown, StoreUnavailable
+from app.store.failures import as_domain_errors
+
+Parameters = Mapping[str, object]
+
+ENTER = """
+    SELECT set_config('role', 'dncd_app', true),
+           set_config('dncd.organisation', %(organisation_id)s, true),
+           set_config('dncd.organisation_name', %(organisation_name)s, true),
+           set_config('dncd.secret_hash', %(secret_hash)s, true)
+"""
+
+ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """As whom a transaction sees the database: one organisation, or a proof of one."""
+
+    organisation_id: int | None = None
+    organisation_name: str = ""
+    secret_hash: bytes = b""
+
+    def as_parameters(self) -> Parameters:
+        """Return what ENTER wants."""
+        return {
+            "organisation_id": str(self.organisation_id or ""),
+            "organisation_name": self.organisation_name,
+            "secret_hash": self.secret_hash.hex(),
+        }
+
+
+class Tx(Protocol):
+    """What a store function needs: somewhere to run its one statement."""
+
+    @property
+    def organisation_id(self) -> int:
+        """The organisation whose rows are seen."""
+        ...
+
+    def fetch(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
+        """Run one statement and return its rows; raises StoreUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open transaction, for what needs several statements."""
+
+    connection: psycopg.Connection[DictRow]
+    scope: Scope
+
+    @property
+    def organisation_id(self) -> int:
+        """The organisation whose rows are seen."""
+        return _required(self.scope)
+
+    def fetch(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
+        """Run one statement inside the transaction."""
+        cursor = self.connection.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def act_for(self, operation_id: int) -> None:
+        """Let entries that end from here on end by that operation."""
+        self.connection.execute(ACT, {"operation_id": str(operation_id)})
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One statement that is a transaction of its own, in one round trip."""
+
+    database: Database
+    scope: Scope
+
+    @property
+    def organisation_id(self) -> int:
+        """The organisation whose rows are seen."""
+        return _required(self.scope)
+
+    def fetch(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
+        """
+        Begin, enter, run *statement* and commit, all sent at once.
+
+        When this returns the transaction is committed.
+        """
+        with self.database.connection() as connection, connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute(ENTER, self.scope.as_parameters())
+            cursor = connection.execute(statement, parameters)
+            connection.execute("COMMIT")
+        return cursor.fetchall() if cursor.description else []
+
+
+class BoundedConnection(psycopg.Connection[DictRow]):
+    """A connection that no hung server can hold for longer than the deadline."""
+
+    deadline: float = 1.5
+
+    def wait(
+        self, gen: Any, interval: float = 0.1, timeout: float | None = None
+    ) -> Any:
+        """Wait for the server; a deadline that passes ends the connection."""
+        try:
+            return super().wait(gen, interval, timeout or self.deadline)
+        except errors._WaitTimeout as error:  # noqa: SLF001  psycopg has no public name
+            self.pgconn.finish()
+            message = "the database did not answer in time"
+            raise errors.OperationalError(message) from error
+
+
+class UnboundedConnection(BoundedConnection):
+    """For an operator's command, which may take as long as it takes."""
+
+    deadline = 24 * 3600.0
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int,
+        prepare_statements: bool = True,
+        bounded: bool = True,
+    ) -> None:
+        """
+        Make a pool that opens its connections when they are first wanted.
+
+        A request waits at most a second for a connection, and a second and a half
+        for the answer to a statement; an operator's command (*bounded* false) is
+        not hurried.
+        """
+        self._pool = ConnectionPool(
+            url,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "prepare_threshold": 5 if prepare_statements else None,
+                "connect_timeout": 2,
+                "application_name": "dncd",
+            },
+            connection_class=BoundedConnection if bounded else UnboundedConnection,
+            min_size=0,
+            max_size=connections,
+            max_idle=300,
+            timeout=1.0 if bounded else 30.0,
+            reconnect_timeout=0.5,
+            open=False,
+        )
+        self._opened_by: int | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[DictRow]]:
+        """
+        Lend a connection, outside any transaction; raises StoreUnavailable.
+
+        A connection found broken by a restart of the server is tried once more with
+        another, before anything was sent on it.
+        """
+        if self._opened_by != os.getpid():
+            self._pool.open()
+            self._opened_by = os.getpid()
+        with as_domain_errors():
+            connection = self._living()
+            try:
+                yield connection
+            except BaseException:
+                # Whatever it was in the middle of, the server rolls it back.
+                if connection.info.transaction_status != pq.TransactionStatus.IDLE:
+                    connection.close()
+                raise
+            finally:
+                self._pool.putconn(connection)
+
+    def _living(self) -> psycopg.Connection[DictRow]:
+        while True:
+            connection = self._pool.getconn()
+            if not _is_hung_up(connection):
+                return connection
+            connection.close()
+            self._pool.putconn(connection)
+
+    @contextmanager
+    def transaction(self, scope: Scope) -> Iterator[Open]:
+        """
+        Open a transaction for several statements; it commits when the block ends.
+
+        Raises OutcomeUnknown when the answer to COMMIT was lost.
+        """
+        with self.connection() as connection:
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                connection.execute(ENTER, scope.as_parameters())
+            try:
+                yield Open(connection, scope)
+            except BaseException:
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+                raise
+            try:
+                connection.execute("COMMIT")
+            except errors.OperationalError as error:
+                raise OutcomeUnknown(type(error).__name__) from error
+
+    def of(self, organisation_id: int) -> Once:
+        """Return where single statements run for that organisation."""
+        return Once(self, Scope(organisation_id))
+
+    def within(self, scope: Scope) -> Once:
+        """Return where single statements run for whoever proves to be of *scope*."""
+        return Once(self, scope)
+
+    def close(self) -> None:
+        """End every connection."""
+        self._pool.close()
+
+
+def _required(scope: Scope) -> int:
+    if scope.organisation_id is None:
+        message = "this transaction was opened for no organisation"
+        raise StoreUnavailable(message)
+    return scope.organisation_id
+
+
+def _is_hung_up(connection: psycopg.Connection[DictRow]) -> bool:
+    """Whether the server has closed an idle connection; costs one poll, no trip."""
+    if connection.closed:
+        return True
+    try:
+        connection.pgconn.consume_input()
+    except errors.OperationalError:
+        return True
+    return connection.pgconn.status != pq.ConnStatus.OK

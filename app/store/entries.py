@@ -1,0 +1,200 @@
+"""
+The ``dnc_entry`` table.
+
+Every function takes the caller's transaction and runs exactly one statement. What ends
+here goes to ``dnc_entry_past`` by a trigger that no statement can avoid.
+"""
+
+from typing import LiteralString
+
+from psycopg import errors
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from app.domain import phone
+from app.domain.access import Caller
+from app.domain.entries import Draft, Entry
+from app.domain.events import OperationKind
+from app.domain.phone import PhoneNumber
+from app.domain.scopes import Campaign, Scope, known_purpose
+from app.store import campaigns, operations
+from app.store.database import Tx
+
+COLUMNS: LiteralString = """
+    entry.id, entry.e164, entry.calling_code, entry.campaign_id, entry.purpose,
+    entry.reason, entry.inserted_at, entry.valid_from,
+    campaign.uid AS campaign_uid, campaign.name AS campaign_name,
+    campaign.type AS campaign_type
+"""
+
+ENTRIES: LiteralString = """
+    dnc_entry AS entry
+    JOIN campaign ON campaign.organisation_id = entry.organisation_id
+                 AND campaign.id = entry.campaign_id
+"""
+
+# The entry and its operation in one statement: either both are there or neither is.
+INSERT = f"""
+    WITH list AS ({campaigns.MEANT}),
+    started AS (SELECT nextval('operation_id_seq') AS id),
+    added AS (
+        INSERT INTO dnc_entry (
+            organisation_id, e164, calling_code, campaign_id, purpose, reason,
+            evidence, operation_id
+        )
+        SELECT %(organisation_id)s, %(e164)s, %(calling_code)s, list.id, %(purpose)s,
+               %(reason)s, %(evidence)s::jsonb, started.id
+        FROM list, started
+        WHERE list.id <> -1 OR %(purpose_is_known)s OR EXISTS (
+            SELECT FROM purpose
+            WHERE organisation_id = %(organisation_id)s AND code = %(purpose)s
+        )
+        ON CONFLICT (
+            organisation_id, e164, campaign_id,
+            (CASE WHEN campaign_id = -1 THEN purpose ELSE '' END)
+        ) DO NOTHING
+        RETURNING id, operation_id
+    ),
+    recorded AS (
+        INSERT INTO operation (
+            organisation_id, id, token_id, actor, dialect, address, request_id,
+            kind, why, touched
+        )
+        SELECT %(organisation_id)s, added.operation_id, %(token_id)s::bigint,
+               %(actor)s, %(dialect)s, %(address)s::inet, %(request_id)s,
+               %(kind)s, %(reason)s, 1
+        FROM added
+    )
+    SELECT id FROM added
+"""
+
+FIND = f"""
+    SELECT {COLUMNS} FROM {ENTRIES}
+    WHERE entry.organisation_id = %(organisation_id)s
+      AND entry.e164 = %(e164)s
+      AND entry.campaign_id = %(campaign_id)s
+      AND (CASE WHEN entry.campaign_id = -1 THEN entry.purpose ELSE '' END)
+          = coalesce(%(purpose)s, '')
+"""
+
+LOCK = f"""
+    SELECT {COLUMNS} FROM {ENTRIES}
+    WHERE entry.organisation_id = %(organisation_id)s AND entry.id = %(id)s
+    FOR UPDATE OF entry
+"""
+
+# A later version begins later, even if this transaction read its clock earlier.
+REVISE = """
+    UPDATE dnc_entry
+    SET e164 = %(e164)s, calling_code = %(calling_code)s,
+        campaign_id = %(campaign_id)s, purpose = %(purpose)s, reason = %(reason)s,
+        operation_id = %(operation_id)s,
+        valid_from = greatest(now(), valid_from + interval '1 microsecond')
+    WHERE organisation_id = %(organisation_id)s AND id = %(id)s
+"""
+
+RELEASE = """
+    DELETE FROM dnc_entry
+    WHERE organisation_id = %(organisation_id)s
+      AND e164 = %(e164)s
+      AND campaign_id = %(campaign_id)s
+      AND (CASE WHEN campaign_id = -1 THEN purpose ELSE '' END)
+          = coalesce(%(purpose)s, '')
+    RETURNING id
+"""
+
+
+class Collision(Exception):  # noqa: N818  a condition
+    """Another entry has the number on that list already."""
+
+
+def insert(tx: Tx, caller: Caller, draft: Draft) -> int | None:
+    """
+    Store *draft* with its operation, and return the new entry's id.
+
+    None if nothing was stored: the list holds the number already, or the organisation
+    has no such list.
+    """
+    rows = tx.fetch(
+        INSERT,
+        {
+            "organisation_id": tx.organisation_id,
+            **_number_parameters(draft.number),
+            **campaigns.reference_parameters(draft.campaign),
+            "purpose": draft.purpose,
+            "purpose_is_known": bool(draft.purpose and known_purpose(draft.purpose)),
+            "reason": draft.reason,
+            "evidence": Jsonb(dict(draft.evidence)) if draft.evidence else None,
+            **operations.caller_parameters(caller),
+            "kind": OperationKind.ENTRY_SUPPRESSED,
+        },
+    )
+    return rows[0]["id"] if rows else None
+
+
+def find(tx: Tx, number: PhoneNumber, scope: Scope) -> Entry | None:
+    """Return the entry of *number* on that list, or None."""
+    rows = tx.fetch(FIND, _key_parameters(tx, number, scope))
+    return entry_from(rows[0]) if rows else None
+
+
+def lock(tx: Tx, entry_id: int) -> Entry | None:
+    """Return the entry with that id and keep others from changing it, or None."""
+    rows = tx.fetch(LOCK, {"organisation_id": tx.organisation_id, "id": entry_id})
+    return entry_from(rows[0]) if rows else None
+
+
+def revise(tx: Tx, operation_id: int, entry: Entry) -> None:
+    """Make *entry*, with its id, the current version; raises Collision."""
+    try:
+        tx.fetch(
+            REVISE,
+            {
+                "organisation_id": tx.organisation_id,
+                "id": entry.id,
+                **_number_parameters(entry.number),
+                "campaign_id": entry.campaign.id,
+                "purpose": entry.purpose,
+                "reason": entry.reason,
+                "operation_id": operation_id,
+            },
+        )
+    except errors.UniqueViolation as error:
+        raise Collision from error
+
+
+def release(tx: Tx, number: PhoneNumber, scope: Scope) -> int | None:
+    """Take *number* off that list and return the ended entry's id, or None."""
+    rows = tx.fetch(RELEASE, _key_parameters(tx, number, scope))
+    return rows[0]["id"] if rows else None
+
+
+def entry_from(row: DictRow) -> Entry:
+    """Return the entry in a row of COLUMNS."""
+    return Entry(
+        id=row["id"],
+        number=phone.from_e164(row["e164"], row["calling_code"]),
+        campaign=Campaign(
+            id=row["campaign_id"],
+            uid=row["campaign_uid"],
+            name=row["campaign_name"],
+            type=row["campaign_type"],
+        ),
+        purpose=row["purpose"],
+        reason=row["reason"],
+        inserted_at=row["inserted_at"],
+        valid_from=row["valid_from"],
+    )
+
+
+def _number_parameters(number: PhoneNumber) -> dict[str, object]:
+    return {"e164": number.e164, "calling_code": int(number.calling_code)}
+
+
+def _key_parameters(tx: Tx, number: PhoneNumber, scope: Scope) -> dict[str, object]:
+    return {
+        "organisation_id": tx.organisation_id,
+        "e164": number.e164,
+        "campaign_id": scope.campaign_id,
+        "purpose": scope.purpose,
+    }

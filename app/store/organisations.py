@@ -1,0 +1,100 @@
+"""The ``organisation`` table, and what each organisation starts with."""
+
+from psycopg import errors
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from app.domain.access import Organisation
+from app.domain.errors import OrganisationExists, OrganisationUnknown
+from app.store.database import Tx
+
+# Counting organisations would need to see them all, which nobody may; whether their
+# numbering has begun tells the same.
+NONE_YET = "SELECT NOT is_called AS none_yet FROM organisation_id_seq"
+
+LOCK_FIRST_START = "SELECT pg_advisory_xact_lock(725102)"
+
+NEXT_ID = "SELECT nextval('organisation_id_seq') AS id"
+
+ADD = """
+    INSERT INTO organisation (id, name, time_zone, default_phone_code, editions)
+    VALUES (
+        %(organisation_id)s, %(name)s, %(time_zone)s, %(default_phone_code)s,
+        %(editions)s::jsonb
+    )
+    RETURNING id
+"""
+
+ADD_BUILT_IN_CAMPAIGNS = """
+    INSERT INTO campaign (organisation_id, id, uid, name)
+    VALUES (%(organisation_id)s, 0, '0', 'Global DNC'),
+           (%(organisation_id)s, -1, '-1', 'Purpose DNC')
+"""
+
+ADD_LEAD_STATUSES = """
+    INSERT INTO lead_status (organisation_id, code, name)
+    VALUES (%(organisation_id)s, 'NEW', 'New'),
+           (%(organisation_id)s, 'ACTIVE', 'Active'),
+           (%(organisation_id)s, 'DNC', 'Do not call')
+"""
+
+FIND = """
+    SELECT id, name, time_zone, default_phone_code, editions, checking_enabled
+    FROM organisation WHERE name = %(name)s
+"""
+
+
+def none_yet(tx: Tx) -> bool:
+    """
+    Whether no organisation was ever made here.
+
+    The answer holds until the transaction ends: others that ask wait for it.
+    """
+    tx.fetch(LOCK_FIRST_START, {})
+    answer: bool = tx.fetch(NONE_YET, {})[0]["none_yet"]
+    return answer
+
+
+def next_id(tx: Tx) -> int:
+    """Return the id of an organisation that is about to be added."""
+    organisation_id: int = tx.fetch(NEXT_ID, {})[0]["id"]
+    return organisation_id
+
+
+def add(tx: Tx, organisation: Organisation) -> None:
+    """Store *organisation* with its built-in lists; raises OrganisationExists."""
+    parameters = {
+        "organisation_id": organisation.id,
+        "name": organisation.name,
+        "time_zone": organisation.time_zone,
+        "default_phone_code": organisation.default_phone_code,
+        "editions": Jsonb(dict(organisation.editions)),
+    }
+    try:
+        tx.fetch(ADD, parameters)
+    except errors.UniqueViolation as error:
+        message = f"there is an organisation {organisation.name!r} already"
+        raise OrganisationExists(message) from error
+    tx.fetch(ADD_BUILT_IN_CAMPAIGNS, parameters)
+    tx.fetch(ADD_LEAD_STATUSES, parameters)
+
+
+def require(tx: Tx, name: str) -> Organisation:
+    """Return the organisation of that name; raises OrganisationUnknown."""
+    rows = tx.fetch(FIND, {"name": name})
+    if not rows:
+        message = f"there is no organisation {name!r}"
+        raise OrganisationUnknown(message)
+    return organisation_from(rows[0])
+
+
+def organisation_from(row: DictRow) -> Organisation:
+    """Return the organisation in a row that names its columns as the table does."""
+    return Organisation(
+        id=row["id"],
+        name=row["name"],
+        time_zone=row["time_zone"],
+        default_phone_code=row["default_phone_code"],
+        editions=row["editions"],
+        checking_enabled=row["checking_enabled"],
+    )

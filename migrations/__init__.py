@@ -1,0 +1,1 @@
+"""Plain SQL, no import from app."""
