@@ -28,7 +28,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-class Worker(ThreadWorker):
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
@@ -57,7 +57,7 @@ def forget_worker(_server: Any, worker: Any) -> None:
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-class Logger(glogging.Logger):
+class Logger(glogging.Logger):  # type: ignore[misc]
     """gunicorn's log, written by the service's own masking JSON handler."""
 
     def setup(self, cfg: Any) -> None:

@@ -28,7 +28,9 @@ class Settings:
     editions: Mapping[str, str]
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ
+    ) -> "Settings":
         """Read the settings; raises SettingInvalid, naming the variable."""
         return cls(
             database_url=environment.get("DATABASE_URL") or None,
@@ -64,9 +66,7 @@ def _number(
     raise SettingInvalid(message)
 
 
-def _choice(
-    environment: Mapping[str, str], name: str, choices: tuple[str, ...]
-) -> str:
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     text = environment.get(name) or choices[0]
     if text in choices:
         return text

@@ -1,6 +1,4 @@
-"""
-The ``dncd`` command: one file a group of commands; the only place that prints.
-"""
+"""The ``dncd`` command: one file a group of commands; the only place that prints."""
 
 import click
 

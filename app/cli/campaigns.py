@@ -20,7 +20,7 @@ def campaign() -> None:
 @click.option("--name", required=True, metavar="TEXT")
 @click.option("--type", "type_", default="", metavar="TEXT")
 @click.option("--purpose", metavar="P", help="What its calls are for.")
-def add(  # noqa: PLR0913  one parameter an option
+def add(  # noqa: PLR0913, PLR0917  one parameter an option
     organisation: str,
     campaign_id: int | None,
     uid: str,

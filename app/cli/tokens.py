@@ -63,9 +63,7 @@ def add(
 ) -> None:
     """Issue a token and print its secret, which is shown this once."""
     with services_for(organisation) as (services, caller):
-        secret = services.access.issue(
-            caller, name, grants, user=user, expires=expires
-        )
+        secret = services.access.issue(caller, name, grants, user=user, expires=expires)
     click.echo(secret)
 
 
@@ -96,7 +94,7 @@ def revoke(organisation: str, reference: str) -> None:
 
 def _describe(one: Token) -> dict[str, str | int | None]:
     def instant(value: datetime | None) -> str | None:
-        return value and value.isoformat(timespec="seconds")
+        return None if value is None else value.isoformat(timespec="seconds")
 
     return {
         "id": one.id,

@@ -1,4 +1,4 @@
-"""The protocols that dncd speaks; a new one is a folder here and a name in the tuple."""
+"""The protocols that dncd speaks; a new one is a folder and a name in the tuple."""
 
 from app.dialects import convoso
 

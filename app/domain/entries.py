@@ -60,8 +60,8 @@ class Revision:
     phone_number: str | Unchanged = UNCHANGED
     calling_code: str | Unchanged = UNCHANGED
     campaign: CampaignReference | Unchanged = UNCHANGED
-    purpose: str | None | Unchanged = UNCHANGED
-    reason: str | None | Unchanged = UNCHANGED
+    purpose: str | Unchanged | None = UNCHANGED
+    reason: str | Unchanged | None = UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class PhoneNumber:
         return int(self.calling_code + self.national)
 
     def __str__(self) -> str:
+        """Write the number as E.164 does."""
         return f"+{self.calling_code}{self.national}"
 
 
@@ -186,5 +187,6 @@ def _possible_lengths() -> dict[str, frozenset[int]]:
             plan = PhoneMetadata.metadata_for_nongeo_region(code, None)
         else:
             plan = PhoneMetadata.metadata_for_region(regions[0], None)
-        lengths[str(code)] = frozenset(plan.general_desc.possible_length)
+        if plan is not None and plan.general_desc is not None:
+            lengths[str(code)] = frozenset(plan.general_desc.possible_length)
     return lengths

@@ -1,4 +1,4 @@
-"""Free text that is stored with a number: reasons, purposes, names, and their filters."""
+"""Free text that is stored with a number: reasons, purposes, names; their filters."""
 
 from dataclasses import dataclass
 

@@ -53,7 +53,8 @@ def authenticate(secret: str, needs: Grant) -> Caller:
 
 def caller() -> Caller | None:
     """Return who sent this request, or None before that is known."""
-    return g.get("caller")
+    found: Caller | None = g.get("caller")
+    return found
 
 
 def require_caller() -> Caller:

@@ -8,7 +8,7 @@ can be built twice; what no route answers is worded by the dialect whose prefix 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 import flask
 from flask import Response, g, request
@@ -37,14 +37,17 @@ class FieldParser(FlaskParser):
         fields: Fields = g.fields
         return fields
 
-    __location_map__ = {**FlaskParser.__location_map__, "fields": "load_fields"}
+    __location_map__ = {  # noqa: RUF012  as webargs declares it
+        **FlaskParser.__location_map__,
+        "fields": "load_fields",
+    }
 
 
 class FormBlueprint(Blueprint):
     """Routes whose parameters are documented as a form and accepted in other ways."""
 
     ARGUMENTS_PARSER = FieldParser()
-    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"fields": FORM}
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: ClassVar[dict[str, str]] = {"fields": FORM}
 
     def form_route(self, rule: str) -> Callable[[View], View]:
         """

@@ -49,7 +49,7 @@ def share_between_workers() -> None:
 
     For a worker after the fork, before its first request.
     """
-    values.ValueClass = values.get_value_class()
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 def install(app: Flask) -> None:

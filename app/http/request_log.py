@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
+from structlog.typing import Processor
 
 from app.http import current
 
@@ -45,7 +46,7 @@ def mask_values(
 
 def configure() -> None:
     """Send every log line of this process to standard error, as masked JSON."""
-    shared = [
+    shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -128,8 +128,6 @@ class Access:
     def _note_use(self, bearer: Bearer) -> None:
         """Note that the token was used; a check must not fail because that does."""
         try:
-            tokens.mark_used(
-                self._database.of(bearer.organisation.id), bearer.token_id
-            )
+            tokens.mark_used(self._database.of(bearer.organisation.id), bearer.token_id)
         except StoreUnavailable as error:
             _log.warning("token_use_not_noted", cause=str(error))

@@ -39,7 +39,9 @@ class Leads:
         written = 0
         with self._database.transaction(Scope(caller.organisation.id)) as tx:
             named = {draft.campaign.code: draft for draft in drafts}
-            meant = {code: _require_campaign(tx, draft) for code, draft in named.items()}
+            meant = {
+                code: _require_campaign(tx, draft) for code, draft in named.items()
+            }
             for status in {draft.status for draft in drafts}:
                 _require_status(tx, status)
             operation_id = operations.append(

@@ -32,8 +32,9 @@ SEARCH = """
     )
     SELECT total.n AS total, page.*
     FROM (SELECT count(*) AS n FROM found) AS total
-    LEFT JOIN (SELECT * FROM found ORDER BY id OFFSET %(offset)s LIMIT %(limit)s) AS page
-           ON true
+    LEFT JOIN (
+        SELECT * FROM found ORDER BY id OFFSET %(offset)s LIMIT %(limit)s
+    ) AS page ON true
     ORDER BY page.id
 """
 
@@ -144,7 +145,7 @@ def require_purpose(tx: Tx, code: str) -> str:
 
 
 def add_purpose(tx: Tx, code: str) -> bool:
-    """Let the organisation use *code* for its purpose lists; False if it did already."""
+    """Let the organisation have lists for *code*; False if it could already."""
     parameters = {"organisation_id": tx.organisation_id, "code": code}
     return bool(tx.fetch(ADD_PURPOSE, parameters))
 

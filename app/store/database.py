@@ -174,7 +174,7 @@ class Database:
         self._opened_by: int | None = None
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[DictRow]]:
+    def connection(self) -> Iterator[BoundedConnection]:
         """
         Lend a connection, outside any transaction; raises StoreUnavailable.
 
@@ -196,7 +196,7 @@ class Database:
             finally:
                 self._pool.putconn(connection)
 
-    def _living(self) -> psycopg.Connection[DictRow]:
+    def _living(self) -> BoundedConnection:
         while True:
             connection = self._pool.getconn()
             if not _is_hung_up(connection):

@@ -104,7 +104,7 @@ RELEASE = """
 """
 
 
-class Collision(Exception):  # noqa: N818  a condition
+class Collision(Exception):
     """Another entry has the number on that list already."""
 
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL can do to us; no psycopg exception leaves the store by its own name."""
+"""What PostgreSQL can do to us; no psycopg exception leaves the store as one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

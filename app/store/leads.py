@@ -64,8 +64,9 @@ SEARCH = f"""
     )
     SELECT total.n AS total, page.*
     FROM (SELECT count(*) AS n FROM found) AS total
-    LEFT JOIN (SELECT * FROM found ORDER BY id OFFSET %(offset)s LIMIT %(limit)s) AS page
-           ON true
+    LEFT JOIN (
+        SELECT * FROM found ORDER BY id OFFSET %(offset)s LIMIT %(limit)s
+    ) AS page ON true
     ORDER BY page.id
 """
 

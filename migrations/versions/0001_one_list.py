@@ -1,4 +1,4 @@
-"""One do-not-call list: organisations, tokens, campaigns, operations, entries, leads."""
+"""One list: organisations, tokens, campaigns, operations, entries and leads."""
 
 from alembic import op
 
