@@ -1,0 +1,111 @@
+"""The database itself keeps organisations apart, whatever a statement forgets."""
+
+import psycopg
+import pytest
+
+from app.domain.access import Caller, hash_secret
+from app.domain.entries import Draft
+from app.domain.leads import LeadDraft
+from app.domain.phone import PhoneNumber
+from app.domain.scopes import Campaign, read_campaign
+from app.services import Services
+from app.services.organisations import EVERY_GRANT, operator
+from app.store.database import Database, Scope
+from tests.conftest import make_organisation
+
+NUMBER = PhoneNumber("1", "5551234567")
+GLOBAL = read_campaign("0")
+TABLES = (
+    "organisation",
+    "token",
+    "campaign",
+    "purpose",
+    "operation",
+    "dnc_entry",
+    "dnc_entry_past",
+    "lead_status",
+    "lead",
+)
+
+
+@pytest.fixture
+def full(services: Services, caller: Caller) -> Caller:
+    """The operator of an organisation that has something in every table."""
+    services.access.issue(caller, "token", EVERY_GRANT)
+    services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", ""))
+    services.campaigns.add_purpose(caller, "SURVEY")
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    lead = LeadDraft(NUMBER, read_campaign("SPRING"), "NEW", "", "")
+    services.leads.insert(caller, lead)
+    return caller
+
+
+@pytest.fixture
+def other(services: Services) -> Caller:
+    """The operator of an organisation that has nothing."""
+    return operator(
+        services.organisations.add("test", make_organisation("Other")), "test"
+    )
+
+
+def count(database: Database, scope: Scope, table: str) -> int:
+    with database.transaction(scope) as tx:
+        found = tx.connection.execute(f"SELECT count(*) AS n FROM {table}".encode())
+        number: int = found.fetchall()[0]["n"]
+        return number
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_statement_that_names_no_organisation_sees_only_its_own_rows(
+    database: Database, full: Caller, other: Caller, table: str
+) -> None:
+    own = count(database, Scope(full.organisation.id), table)
+    others = count(database, Scope(other.organisation.id), table)
+
+    built_in = {"organisation": 1, "campaign": 2, "lead_status": 3, "operation": 1}
+    assert own > built_in.get(table, 0) or table in {"organisation", "lead_status"}
+    assert others == built_in.get(table, 0)
+    assert count(database, Scope(), table) == 0
+
+
+def test_every_table_is_under_forced_row_level_security(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        forced = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace "
+            "AND relrowsecurity AND relforcerowsecurity"
+        ).fetchall()
+        every = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace"
+        ).fetchall()
+
+    assert {name for (name,) in forced} == set(TABLES)
+    assert {name for (name,) in every} == {*TABLES, "alembic_version"}
+
+
+def test_no_row_can_be_written_into_another_organisation(
+    database: Database, full: Caller, other: Caller
+) -> None:
+    statement = (
+        "INSERT INTO dnc_entry (organisation_id, e164, calling_code, campaign_id, "
+        f"operation_id) VALUES ({full.organisation.id}, 15551110000, 1, 0, 1)"
+    )
+    with (
+        pytest.raises(Exception, match="InsufficientPrivilege"),
+        database.transaction(Scope(other.organisation.id)) as tx,
+    ):
+        tx.connection.execute(statement.encode())
+
+
+def test_a_secret_opens_its_own_token_and_organisation_and_nothing_else(
+    database: Database, services: Services, full: Caller
+) -> None:
+    secret = services.access.issue(full, "another", EVERY_GRANT)
+    presented = Scope(secret_hash=hash_secret(secret))
+
+    assert count(database, presented, "token") == 1
+    assert count(database, presented, "organisation") == 1
+    assert count(database, presented, "dnc_entry") == 0

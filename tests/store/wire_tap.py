@@ -1,0 +1,102 @@
+"""A proxy before PostgreSQL that counts what a client sends it."""
+
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from psycopg import conninfo
+
+
+class WireTap:
+    """
+    Counts the messages of PostgreSQL's protocol, by their type.
+
+    An Execute is a statement; a Sync, or a Query, is where the client waits for the
+    server: a round trip.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._target = conninfo.conninfo_to_dict(url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.messages: Counter[str] = Counter()
+        self.url = conninfo.make_conninfo(
+            url,
+            host="127.0.0.1",
+            port=self._listener.getsockname()[1],
+            sslmode="disable",
+            gssencmode="disable",
+        )
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def round_trips(self) -> int:
+        return self.messages["S"] + self.messages["Q"]
+
+    @property
+    def statements(self) -> int:
+        return self.messages["E"] + self.messages["Q"]
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = self._dial()
+                for target, arguments in (
+                    (self._tap, (client, server)),
+                    (self._copy, (server, client)),
+                ):
+                    threading.Thread(target=target, args=arguments, daemon=True).start()
+
+    def _dial(self) -> socket.socket:
+        host, port = str(self._target["host"]), self._target.get("port", 5432)
+        if host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(f"{host}/.s.PGSQL.{port}")
+            return server
+        return socket.create_connection((host, int(str(port))))
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def _tap(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            startup = self._read(client, 4)
+            server.sendall(startup + self._read(client, _length(startup) - 4))
+            while kind := client.recv(1):
+                head = self._read(client, 4)
+                server.sendall(kind + head + self._read(client, _length(head) - 4))
+                self.messages[kind.decode()] += 1
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_WR)
+
+    def _read(self, client: socket.socket, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            part = client.recv(count - len(data))
+            if not part:
+                raise ConnectionResetError
+            data += part
+        return data
+
+
+def _length(head: bytes) -> int:
+    length: int = struct.unpack("!I", head)[0]
+    return length
+
+
+@contextmanager
+def tapped(url: str) -> Iterator[WireTap]:
+    tap = WireTap(url)
+    try:
+        yield tap
+    finally:
+        tap.close()

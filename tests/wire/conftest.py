@@ -1,0 +1,198 @@
+"""The real service, with several workers, and clients that speak HTTP to it."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.bootstrap import build_services
+from app.domain.access import Caller, Grant
+from app.domain.scopes import Campaign
+from app.services import Services
+from app.services.organisations import EVERY_GRANT, operator
+from app.store.database import Database
+from tests.conftest import TestServer, make_organisation
+
+DNCD = str(Path(sys.executable).with_name("dncd"))
+WORKERS = 3
+READY_SECONDS = 60
+
+_names = itertools.count(1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running ``dncd serve``."""
+
+    base: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+
+@contextmanager
+def serving(
+    folder: Path, environment: Mapping[str, str], workers: int = WORKERS
+) -> Iterator[Service]:
+    """Run ``dncd serve`` in *folder* until the block ends."""
+    port = free_port()
+    log = folder / "service.log"
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "DATABASE_URL" and not name.startswith("DNCD_")
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [DNCD, "serve", "--port", str(port), "--workers", str(workers)],
+            env={**inherited, "DNCD_DATA_DIR": str(folder / "data"), **environment},
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+        )
+    service = Service(f"http://127.0.0.1:{port}", process, log)
+    try:
+        wait_until_ready(service)
+        yield service
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(service: Service) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if service.process.poll() is not None:
+            break
+        try:
+            if requests.get(f"{service.base}/readyz", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"dncd serve did not become ready:\n{service.log.read_text()}")
+
+
+@dataclass(frozen=True)
+class Api:
+    """One organisation's client: posts forms as the documentation says."""
+
+    base: str
+    token: str
+    caller: Caller
+    services: Services
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def send(self, operation: str, **fields: Any) -> requests.Response:
+        """Post a form to ``/v1/…`` and return the whole answer."""
+        return self.session.post(
+            f"{self.base}/v1/{operation}",
+            data={"auth_token": self.token, **fields},
+            timeout=20,
+        )
+
+    def call(self, operation: str, **fields: Any) -> dict[str, Any]:
+        """Post a form and return the body of an answer with status 200."""
+        answer = self.send(operation, **fields)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def insert(self, phone_number: str, campaign_id: object = 0, **fields: Any) -> int:
+        """Put a number on the list and return its id."""
+        body = self.call(
+            "dnc/insert",
+            phone_number=phone_number,
+            campaign_id=campaign_id,
+            **{"phone_code": "1", **fields},
+        )
+        assert body["success"] is True, body
+        entry_id: int = body["id"]
+        return entry_id
+
+    def search(self, **fields: Any) -> list[dict[str, str]]:
+        """Return the entries that a search finds."""
+        body = self.call("dnc/search", **fields)
+        assert body["success"] is True, body
+        entries: list[dict[str, str]] = body["data"]["entries"]
+        return entries
+
+    def add_campaign(self, uid: str, purpose: str | None = None) -> int:
+        campaign = Campaign(0, uid, f"Campaign {uid}", "outbound", purpose)
+        return self.services.campaigns.add(self.caller, None, campaign)
+
+    def with_grants(self, *grants: Grant) -> "Api":
+        """Return a client of the same organisation whose token may do less."""
+        token = self.services.access.issue(self.caller, "narrow", grants)
+        return Api(self.base, token, self.caller, self.services)
+
+
+@pytest.fixture(scope="session")
+def service_database(server: TestServer, template: str) -> Iterator[str]:
+    with server.new_database(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def service(
+    service_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The service that most wire tests share; each has an organisation of its own."""
+    folder = tmp_path_factory.mktemp("service")
+    with serving(folder, {"DATABASE_URL": service_database}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def administration(service_database: str) -> Iterator[Services]:
+    """The services on the running service's database, to prepare tests with."""
+    database = Database(service_database, connections=4)
+    yield build_services(database)
+    database.close()
+
+
+MakeApi = Callable[..., Api]
+
+
+@pytest.fixture
+def make_api(service: Service, administration: Services) -> MakeApi:
+    """Make clients, each of a new organisation."""
+
+    def make(*, edition: str = "documented", time_zone: str = "UTC") -> Api:
+        wanted = make_organisation(f"wire {next(_names)}", time_zone, edition)
+        caller = operator(administration.organisations.add("test", wanted), "test")
+        token = administration.access.issue(caller, "everything", EVERY_GRANT)
+        return Api(service.base, token, caller, administration)
+
+    return make
+
+
+@pytest.fixture
+def api(make_api: MakeApi) -> Api:
+    return make_api()
+
+
+@pytest.fixture(params=["documented", "live"])
+def edition_api(request: pytest.FixtureRequest, make_api: MakeApi) -> Api:
+    """A client of an organisation in each edition."""
+    return make_api(edition=request.param)
