@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import flask
 from flask import Response, g, request
 from flask_smorest import Blueprint
+from gunicorn.http.errors import ParseException
 from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.access import Grant
-from app.domain.errors import DncError
+from app.domain.errors import DncError, RequestMalformed
 from app.http import current
 
 Failure = DncError | HTTPException
@@ -85,7 +86,12 @@ def needs(
     def decorate(view: View) -> View:
         @wraps(view)
         def authenticated(**arguments: Any) -> Response:
-            fields, secret = read_fields(request)
+            try:
+                fields, secret = read_fields(request)
+            except (OSError, ParseException) as error:
+                # A body that breaks off or whose chunks are malformed shows itself
+                # only when it is read.
+                raise RequestMalformed from error
             current.authenticate(secret, grant)
             g.fields = fields
             return view(**arguments)

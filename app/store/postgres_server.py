@@ -34,7 +34,7 @@ START_PATIENCE = 60.0
 
 # sun_path holds 108 bytes with its final NUL on Linux, 104 on macOS.
 SOCKET_PATH_LIMIT = 103
-SHORT_DIRECTORIES = Path("/tmp")  # noqa: S108  made by mkdtemp, and it must be short
+SHORT_DIRECTORY = "/tmp/dncd-socket-"  # noqa: S108  mkdtemp makes the rest of it
 
 # The first five keep telephone numbers, which are values, out of the log.
 SETTINGS = {
@@ -52,6 +52,8 @@ PASSING = (
     "pre-existing shared memory block",
     'lock file "postmaster.pid" already exists',
 )
+
+FAST = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))
 
 PR_SET_PDEATHSIG = 1
 
@@ -187,12 +189,12 @@ def initialise(home: Home, account: Account, binaries: Binaries) -> None:
     with _reachable(forming, account) as (name, descriptors):
         arguments = ["-D", f"{name}/cluster", f"--pwfile={name}/password", "-U", OWNER]
         arguments += ["-A", "scram-sha-256", "-E", "UTF8", "--no-locale"]
-        made = subprocess.run(  # noqa: PLW1509  see _die_with_us
+        made = subprocess.run(  # noqa: PLW1509  see _dies_with_us
             [binaries.directory / "initdb", *arguments, "--data-checksums"],
             cwd="/",
             env=postgres_binaries.ENVIRONMENT,
             pass_fds=descriptors,
-            preexec_fn=_die_with_us(),
+            preexec_fn=_dies_with_us(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -201,9 +203,9 @@ def initialise(home: Home, account: Account, binaries: Binaries) -> None:
         )
     if made.returncode != 0:
         shutil.rmtree(forming, ignore_errors=True)
-        raise ServerDidNotStart(f"initdb failed:\n{_last_lines(made.stdout)}")
+        raise ServerDidNotStart(f"initdb failed:\n{_end_of(made.stdout)}")
     cluster.rename(home.cluster)
-    _write_through(home.root)
+    _flush(home.root)
     shutil.rmtree(forming, ignore_errors=True)
 
 
@@ -236,26 +238,149 @@ def launch(home: Home, account: Account, binaries: Binaries) -> Launch:
     deadline = time.monotonic() + START_PATIENCE
     while _predecessor_runs(home.cluster) and time.monotonic() < deadline:
         time.sleep(0.02)
-    socket_directory = _socket_directory(home, account)
     while True:
-        port, told_before = _free_port(), _size(home.log)
-        process = _spawn(home, account, binaries, socket_directory, port)
-        password = home.password.read_text()
-        started = Launch(
-            Server(socket_directory, port, process.pid, password), process
-        )
+        logged = home.log.stat().st_size if home.log.exists() else 0
+        started = _spawn(home, account, binaries)
         try:
-            refusal = _wait_until_ready(started, deadline)
+            if _becomes_ready(started, deadline):
+                _create_database(started.server)
+                return started
+            overdue = started.process.poll() is None or time.monotonic() > deadline
         except BaseException:
-            started.stop((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
+            started.stop(*FAST)
             raise
-        if refusal is None:
-            return started
-        started.stop((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
-        ...
+        started.stop(*FAST)
+        told = home.log.read_text(errors="replace")[logged:]
+        if overdue or not any(words in told for words in PASSING):
+            raise ServerDidNotStart(
+                f"PostgreSQL did not start; {home.log} ends with:\n{_end_of(told)}"
+            )
+        time.sleep(0.1)
 
 
 def discard(socket_directory: Path) -> None:
-    """Remove a socket directory that was made for a data directory's long path."""
-    if socket_directory.parent == SHORT_DIRECTORIES:
+    """Remove a socket directory, if it is one that was made because paths are long."""
+    if str(socket_directory).startswith(SHORT_DIRECTORY):
         shutil.rmtree(socket_directory, ignore_errors=True)
+
+
+def _spawn(home: Home, account: Account, binaries: Binaries) -> Launch:
+    socket_directory = _socket_directory(home, account)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = [part for pair in SETTINGS.items() for part in ("-c", "=".join(pair))]
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    with (
+        os.fdopen(os.open(home.log, flags, 0o600), "w") as log,
+        _reachable(home.cluster, account) as (cluster, descriptors),
+    ):
+        listens_in = cluster if socket_directory == home.cluster else socket_directory
+        process = subprocess.Popen(  # noqa: PLW1509  see _dies_with_us
+            [
+                *(binaries.directory / "postgres", "-D", cluster, "-k", listens_in),
+                *("-h", "127.0.0.1", "-p", str(port), *settings),
+            ],
+            cwd="/",
+            env=postgres_binaries.ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=descriptors,
+            preexec_fn=_dies_with_us(),
+            start_new_session=True,
+            **account.arguments,
+        )
+    password = home.password.read_text()
+    return Launch(Server(socket_directory, port, process.pid, password), process)
+
+
+def _becomes_ready(started: Launch, deadline: float) -> bool:
+    """Whether connections are accepted before the server gives up, or we do."""
+    while started.process.poll() is None and time.monotonic() < deadline:
+        try:
+            started.server.connect().close()
+        except psycopg.OperationalError as error:
+            if "authentication failed" in str(error):
+                raise ServerDidNotStart(
+                    "PostgreSQL does not know the password in postgres.password"
+                ) from error
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _create_database(server: Server) -> None:
+    with server.connect() as connection:
+        known = "SELECT FROM pg_database WHERE datname = %(name)s"
+        if connection.execute(known, {"name": DATABASE}).fetchone() is None:
+            connection.execute("CREATE DATABASE dncd")
+
+
+def _predecessor_runs(cluster: Path) -> bool:
+    """
+    Whether a server that lost its owner is still stopping.
+
+    PostgreSQL judges by the process id alone; we also look where that process works,
+    for a number that has gone to somebody else is nothing to wait for.
+    """
+    try:
+        pid = abs(int((cluster / "postmaster.pid").read_text().split("\n", 1)[0]))
+        os.kill(pid, 0)
+        return sys.platform != "linux" or cluster.samefile(f"/proc/{pid}/cwd")
+    except (OSError, ValueError):
+        return False
+
+
+def _socket_directory(home: Home, account: Account) -> Path:
+    """Return the data directory, or one with a shorter path, or one without comma."""
+    longest = os.fsencode(home.cluster / ".s.PGSQL.65535")
+    if len(longest) <= SOCKET_PATH_LIMIT and b"," not in longest:
+        return home.cluster
+    prefix = Path(SHORT_DIRECTORY)
+    directory = Path(tempfile.mkdtemp(prefix=prefix.name, dir=prefix.parent))
+    account.take(directory)
+    return directory
+
+
+@contextmanager
+def _reachable(path: Path, account: Account) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """
+    Yield a name of *path* that *account* can use, and the descriptors it depends on.
+
+    What /proc/self/fd names is opened without asking the directories above it.
+    """
+    if not account.is_other or not Path("/proc/self/fd").is_dir():
+        yield str(path), ()
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}", (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+def _flush(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def _dies_with_us() -> Callable[[], None] | None:
+    """Return what a child calls before it becomes a program that stops when we die."""
+    if sys.platform != "linux":
+        return None
+    us, libc = os.getpid(), ctypes.CDLL(None)
+
+    def ask() -> None:
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != us:
+            os._exit(1)
+
+    return ask
+
+
+def _end_of(told: str) -> str:
+    return "\n".join(told.strip().splitlines()[-10:])

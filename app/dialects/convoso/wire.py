@@ -45,10 +45,7 @@ def read_fields(request: Request) -> tuple[Fields, str]:
     The body wins over the query, and of a repeated parameter the last one. Raises
     RequestMalformed, UnsupportedMediaType, RequestEntityTooLarge.
     """
-    try:
-        fields = dict(request.args.items(multi=True)) | _read_body(request)
-    except OSError as error:  # a body whose chunks are malformed
-        raise RequestMalformed from error
+    fields = dict(request.args.items(multi=True)) | _read_body(request)
     if len(fields) > limits.FORM_PARAMETERS:
         raise RequestMalformed
     secret = fields.get("auth_token", "")
