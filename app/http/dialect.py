@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import flask
 from flask import Response, g, request
+from flask.views import MethodView
 from flask_smorest import Blueprint
 from gunicorn.http.errors import ParseException
 from marshmallow import Schema
@@ -34,43 +35,38 @@ class FieldParser(FlaskParser):
     """Hands a schema the fields that the dialect has read from wherever they came."""
 
     def load_fields(self, _request: flask.Request, _schema: Schema) -> Fields:
-        """Return what ``FormBlueprint.needs`` left for the schema."""
+        """Return what ``needs`` left for the schema."""
         fields: Fields = g.fields
         return fields
 
     __location_map__ = {  # noqa: RUF012  as webargs declares it
         **FlaskParser.__location_map__,
         "fields": "load_fields",
+        "query": "load_fields",
     }
 
 
 class FormBlueprint(Blueprint):
-    """Routes whose parameters are documented as a form and accepted in other ways."""
+    """Routes whose parameters may come as a form, in the query, and in other ways."""
 
     ARGUMENTS_PARSER = FieldParser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: ClassVar[dict[str, str]] = {"fields": FORM}
 
-    def form_route(self, rule: str) -> Callable[[View], View]:
+    def form_route(self, rule: str, name: str, *, form: View, query: View) -> None:
         """
-        Register a view for POST, which is documented, and GET, which is understood.
+        Register *form* for POST and *query* for GET: one operation, described twice.
 
         HEAD is refused: it must not change anything, and a GET here may.
         """
 
-        def register(view: View) -> View:
-            @wraps(view)
-            def refuse_head(**arguments: Any) -> Response:
-                if request.method == "HEAD":
-                    raise MethodNotAllowed(["GET", "POST"])
-                return view(**arguments)
+        @wraps(query)
+        def refuse_head(**arguments: Any) -> Response:
+            if request.method == "HEAD":
+                raise MethodNotAllowed(["GET", "POST"])
+            return query(**arguments)
 
-            self.route(rule, methods=["POST"])(refuse_head)
-            flask.Blueprint.add_url_rule(
-                self, rule, view.__name__, refuse_head, methods=["GET"]
-            )
-            return view
-
-        return register
+        views = {"get": staticmethod(refuse_head), "post": staticmethod(form)}
+        self.route(rule, endpoint=name)(type(name, (MethodView,), views))
 
 
 def needs(

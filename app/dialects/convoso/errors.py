@@ -213,6 +213,16 @@ def find_words(edition: str, operation: str, failure: type[DncError]) -> WireErr
     return _UNAVAILABLE
 
 
+def write_body(error: WireError) -> dict[str, object]:
+    """Return the body that tells a client of *error*; it reads text or message."""
+    return {
+        "success": False,
+        "code": error.code,
+        "text": error.text,
+        "message": error.text,
+    }
+
+
 def write_error(failure: Failure, operation: str) -> Response:
     """Return the answer to a request that *operation* could not carry out."""
     edition = current.edition("convoso")
@@ -223,12 +233,7 @@ def write_error(failure: Failure, operation: str) -> Response:
         error = WireError(status, failure.name, status)
     else:
         error = find_words(edition, operation, type(failure))
-    body: dict[str, object] = {
-        "success": False,
-        "code": error.code,
-        "text": error.text,
-        "message": error.text,
-    }
+    body = write_body(error)
     if isinstance(failure, AlreadySuppressed):
         body["id"] = failure.entry_id
     response = Response(

@@ -1,12 +1,13 @@
 """Convoso's operations: read, do one thing, write."""
 
 from collections.abc import Callable
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import Response
 from marshmallow import Schema
 
-from app.dialects.convoso import schemas, wire
+from app.dialects.convoso import documentation, schemas, wire
 from app.dialects.convoso.errors import write_error
 from app.domain.access import Grant
 from app.http.current import require_caller, services
@@ -18,15 +19,6 @@ blueprint.description = (
     "HTTP 200 with `success` false, a `code` and a `text`."
 )
 
-REFUSALS = {
-    400: "The request cannot be read.",
-    401: "The token is unknown, expired or revoked.",
-    403: "The token lacks the grant that this needs.",
-    413: "The body is larger than 64 KiB.",
-    415: "Neither a form nor JSON.",
-    503: "The database did not answer in time; ask again.",
-}
-
 
 def operation(
     rule: str, grant: Grant, request: Schema, answer: type[Schema]
@@ -34,16 +26,17 @@ def operation(
     """Register a view under *rule* for callers with *grant*, and describe it."""
 
     def register(view: View) -> View:
-        first, *rest = view.__name__.split("_")
-        described = blueprint.doc(
-            operationId=first + "".join(map(str.title, rest)), security=[]
-        )(blueprint.response(200, answer)(view))
-        for status, description in REFUSALS.items():
-            described = blueprint.alt_response(
-                status, schema=schemas.Answer, description=description
-            )(described)
-        read = blueprint.arguments(request, location="fields")(described)
-        blueprint.form_route(rule)(needs(grant, wire.read_fields)(read))
+        describe = partial(documentation.describe, blueprint, view, answer)
+        authenticate = needs(grant, wire.read_fields)
+        form = blueprint.arguments(
+            request, location="fields", example=documentation.example_of(request)
+        )(describe(suffix=""))
+        query = blueprint.arguments(request, location="query")(
+            describe(suffix="ByQuery")
+        )
+        blueprint.form_route(
+            rule, view.__name__, form=authenticate(form), query=authenticate(query)
+        )
         return view
 
     return register
@@ -51,14 +44,25 @@ def operation(
 
 @operation("/dnc/insert", Grant.INSERT, schemas.DncInsert(), schemas.IdAnswer)
 def dnc_insert(fields: Fields) -> Response:
-    """Put a number on the do-not-call list."""
+    """
+    Put a number on the do-not-call list.
+
+    When this answers success the number is blocked, in every dialect. 6007 and 6008
+    carry the `id` of the entry that is stored already: the number is blocked, and a
+    client may treat them as success.
+    """
     draft = wire.read_draft(fields)
     return wire.write_id(services().suppressions.suppress(require_caller(), draft))
 
 
 @operation("/dnc/update", Grant.UPDATE, schemas.DncUpdate(), schemas.IdAnswer)
 def dnc_update(fields: Fields) -> Response:
-    """Change an entry of the do-not-call list."""
+    """
+    Change an entry of the do-not-call list.
+
+    What is left out stays. A change of number or list that would let the old number
+    be called again needs the grant `delete` besides.
+    """
     entry_id, revision = wire.read_revision(fields)
     services().suppressions.revise(require_caller(), entry_id, revision)
     return wire.write_id(entry_id)
@@ -66,7 +70,12 @@ def dnc_update(fields: Fields) -> Response:
 
 @operation("/dnc/search", Grant.READ, schemas.DncSearch(), schemas.DncSearchAnswer)
 def dnc_search(fields: Fields) -> Response:
-    """Find entries of the do-not-call list."""
+    """
+    Find entries of the do-not-call list.
+
+    Oldest id first, stable while paging; `total` is the exact number of all matches.
+    A number without its phone_code is found whatever code it is listed under.
+    """
     caller = require_caller()
     page = wire.read_page(fields)
     wanted = wire.read_filter(fields, caller.organisation)
@@ -77,14 +86,25 @@ def dnc_search(fields: Fields) -> Response:
 
 @operation("/dnc/delete", Grant.DELETE, schemas.DncDelete(), schemas.Answer)
 def dnc_delete(fields: Fields) -> Response:
-    """Take a number off the do-not-call list."""
+    """
+    Take a number off the do-not-call list.
+
+    Its leads can be given another status at the same time: both happen, or neither.
+    For a campaign's entry that campaign's leads are meant, for the organisation's all
+    with the number, for a purpose's those of the campaigns with that purpose.
+    """
     services().suppressions.release(require_caller(), *wire.read_release(fields))
     return wire.write_done()
 
 
 @operation("/leads/insert", Grant.INSERT, schemas.LeadsInsert(), schemas.IdAnswer)
 def leads_insert(fields: Fields) -> Response:
-    """Add a lead to a campaign."""
+    """
+    Add a lead to a campaign.
+
+    Its status is `NEW` unless it says otherwise. A lead may be added whether or not
+    its number is listed: whether it may be called is asked before the call.
+    """
     return wire.write_id(
         services().leads.insert(require_caller(), wire.read_lead(fields))
     )
@@ -94,7 +114,11 @@ def leads_insert(fields: Fields) -> Response:
     "/leads/search", Grant.READ, schemas.LeadsSearch(), schemas.LeadsSearchAnswer
 )
 def leads_search(fields: Fields) -> Response:
-    """Find leads."""
+    """
+    Find leads.
+
+    Oldest id first, stable while paging; `total` is the exact number of all matches.
+    """
     caller = require_caller()
     page = wire.read_page(fields)
     wanted = wire.read_lead_filter(fields, caller.organisation)
@@ -107,7 +131,11 @@ def leads_search(fields: Fields) -> Response:
     "/status/search", Grant.READ, schemas.StatusSearch(), schemas.StatusSearchAnswer
 )
 def status_search(fields: Fields) -> Response:
-    """List the statuses that leads can have."""
+    """
+    List the statuses that leads can have.
+
+    In the order of their codes.
+    """
     page = wire.read_page(fields)
     found, total = services().leads.search_statuses(
         require_caller(), wire.read_status_code(fields), page
@@ -122,7 +150,11 @@ def status_search(fields: Fields) -> Response:
     schemas.CampaignsSearchAnswer,
 )
 def campaigns_search(fields: Fields) -> Response:
-    """List the organisation's campaigns."""
+    """
+    List the organisation's campaigns.
+
+    In the order of their ids; the built-in lists 0 and -1 are not among them.
+    """
     page = wire.read_page(fields)
     found, total = services().campaigns.search(
         require_caller(), wire.read_campaign_id(fields), page
