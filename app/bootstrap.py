@@ -1,5 +1,8 @@
 """Where the concrete parts meet: settings and a database become services."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import Flask
 
 from app.dialects import DIALECTS
@@ -43,12 +46,16 @@ def build_app(settings: Settings, database_url: str) -> Flask:
     return create_app(build_services(database), settings.editions, DIALECTS)
 
 
-def build_command_services(settings: Settings, database_url: str) -> Services:
-    """Return services for one command, which nothing hurries."""
+@contextmanager
+def command_services(settings: Settings, database_url: str) -> Iterator[Services]:
+    """Yield services for one command, which nothing hurries; they end with it."""
     database = Database(
         database_url,
         connections=COMMAND_CONNECTIONS,
         prepare_statements=settings.prepare_statements,
         bounded=False,
     )
-    return build_services(database)
+    try:
+        yield build_services(database)
+    finally:
+        database.close()

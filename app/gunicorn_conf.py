@@ -52,6 +52,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             _log.info("client_gone")
 
 
+def report_listening(server: Any) -> None:
+    """Say once, in numbers that are no telephone's, what serves where."""
+    for listener in server.LISTENERS:
+        host, port = listener.getsockname()[:2]
+        _log.info("listening", host=host, port=port, workers=server.cfg.workers)
+
+
 def forget_worker(_server: Any, worker: Any) -> None:
     """Let the metrics no longer count what only a living process has."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
@@ -85,5 +92,7 @@ def settings(host: str, port: int, workers: int, threads: int) -> dict[str, obje
         "limit_request_field_size": limits.HEADER_BYTES,
         "logger_class": "app.gunicorn_conf.Logger",
         "accesslog": None,
+        "loglevel": "warning",
+        "when_ready": report_listening,
         "child_exit": forget_worker,
     }

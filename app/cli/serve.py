@@ -12,7 +12,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from app import gunicorn_conf
-from app.bootstrap import build_app, build_command_services
+from app.bootstrap import build_app, command_services
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.http import metrics, request_log
@@ -85,8 +85,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 def _start_first(settings: Settings, url: str) -> None:
     """On an empty database, make the first organisation and keep its token."""
-    services = build_command_services(settings, url)
-    secret = services.organisations.start(actor(), FIRST_ORGANISATION)
+    with command_services(settings, url) as services:
+        secret = services.organisations.start(actor(), FIRST_ORGANISATION)
     if secret is None:
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)

