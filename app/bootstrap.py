@@ -43,7 +43,12 @@ def build_app(settings: Settings, database_url: str) -> Flask:
         connections=settings.threads,
         prepare_statements=settings.prepare_statements,
     )
-    return create_app(build_services(database), settings.editions, DIALECTS)
+    return create_app(
+        build_services(database),
+        DIALECTS,
+        editions=settings.editions,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class Settings:
     port: int
     workers: int
     threads: int
-    forwarded_allow_ips: str
+    trusted_proxies: frozenset[str]
     prepare_statements: bool
     editions: Mapping[str, str]
 
@@ -40,8 +40,12 @@ class Settings:
             port=_number(environment, "DNCD_PORT", 8080, 65535),
             workers=_number(environment, "DNCD_WORKERS", 2, 256),
             threads=_number(environment, "DNCD_THREADS", 8, 256),
-            forwarded_allow_ips=environment.get("DNCD_FORWARDED_ALLOW_IPS")
-            or "127.0.0.1",
+            trusted_proxies=frozenset(
+                address.strip()
+                for address in (
+                    environment.get("DNCD_FORWARDED_ALLOW_IPS") or "127.0.0.1"
+                ).split(",")
+            ),
             prepare_statements=_choice(
                 environment, "DNCD_PREPARE_STATEMENTS", ("on", "off")
             )

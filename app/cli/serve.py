@@ -51,7 +51,7 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         chosen = self._settings
         wanted = gunicorn_conf.settings(
             chosen.host, chosen.port, chosen.workers, chosen.threads
-        ) | {"forwarded_allow_ips": chosen.forwarded_allow_ips}
+        )
         for name, value in wanted.items():
             self.cfg.set(name, value)
 
@@ -85,11 +85,11 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 def _start_first(settings: Settings, url: str) -> None:
     """On an empty database, make the first organisation and keep its token."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     with command_services(settings, url) as services:
         secret = services.organisations.start(actor(), FIRST_ORGANISATION)
     if secret is None:
         return
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     file = settings.data_dir / "token"
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="ascii") as token:  # noqa: PTH123

@@ -31,6 +31,8 @@ def told_in_one_line() -> Iterator[None]:
     except StoreUnavailable as error:
         message = f"the database cannot be used: {error}"
         raise click.ClickException(message) from error
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
     except (DncError, embedded.EmbeddedPostgresFailed) as error:
         raise click.ClickException(str(error) or type(error).__doc__ or "") from error
 

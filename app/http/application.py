@@ -1,6 +1,6 @@
 """The web application: dialects side by side on one origin."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Flask, Response, jsonify, request
 from flask_smorest import Api
@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from app.http import health, limits, metrics, openapi, request_log
 from app.http.current import EXTENSION, Application
 from app.http.dialect import Dialect
+from app.http.proxy import TrustedProxies
 from app.services import Services
 
 
@@ -34,7 +35,11 @@ class DncApi(Api):
 
 
 def create_app(
-    services: Services, editions: Mapping[str, str], dialects: tuple[Dialect, ...]
+    services: Services,
+    dialects: tuple[Dialect, ...],
+    *,
+    editions: Mapping[str, str],
+    trusted_proxies: Collection[str],
 ) -> Flask:
     """
     Return an application that serves *dialects*; may be called any number of times.
@@ -42,6 +47,9 @@ def create_app(
     *editions* are the server's defaults, by dialect.
     """
     app = Flask("app.http", static_folder="static", template_folder="templates")
+    app.wsgi_app = TrustedProxies(app.wsgi_app, trusted_proxies)  # type: ignore[method-assign]
+    # A path with doubled slashes is no path of ours, rather than a redirect to one.
+    app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = Application(services, editions)
     app.config["MAX_CONTENT_LENGTH"] = limits.FORM_BYTES
     openapi.configure(app)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import current_app, g, request
 
 from app.domain.access import Caller, Grant
+from app.http.proxy import read_address
 from app.services import Services
 
 DOCUMENTED = "documented"
@@ -43,7 +44,7 @@ def authenticate(secret: str, needs: Grant) -> Caller:
     found = access.authenticate(
         secret,
         dialect=request.blueprint or "",
-        address=request.remote_addr or None,
+        address=read_address(request.remote_addr),
         request_id=request_id(),
     )
     g.caller = found

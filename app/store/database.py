@@ -103,13 +103,18 @@ class Once:
         """
         Begin, enter, run *statement* and commit, all sent at once.
 
-        When this returns the transaction is committed.
+        When this returns the transaction is committed. Raises OutcomeUnknown when
+        the answer was lost, StoreUnavailable when nothing was sent.
         """
-        with self.database.connection() as connection, connection.pipeline():
-            connection.execute("BEGIN")
-            connection.execute(ENTER, self.scope.as_parameters())
-            cursor = connection.execute(statement, parameters)
-            connection.execute("COMMIT")
+        with self.database.connection() as connection:
+            try:
+                with connection.pipeline():
+                    connection.execute("BEGIN")
+                    connection.execute(ENTER, self.scope.as_parameters())
+                    cursor = connection.execute(statement, parameters)
+                    connection.execute("COMMIT")
+            except errors.OperationalError as error:
+                raise OutcomeUnknown(type(error).__name__) from error
         return cursor.fetchall() if cursor.description else []
 
 

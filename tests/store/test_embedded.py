@@ -304,7 +304,7 @@ def test_a_server_waits_for_a_command_that_is_soon_done(data_dir):
 
 
 def test_commands_that_start_at_once_all_get_a_server(empty_dir):
-    script = "with embedded.borrowed(empty_dir) as server: tell(server)"
+    script = "with embedded.borrowed(data_dir) as server: tell(server)"
     with contextlib.ExitStack() as stack:
         commands = [stack.enter_context(running(script, empty_dir)) for _ in range(4)]
 
@@ -423,7 +423,7 @@ def test_a_start_that_crashed_while_making_the_data_is_forgotten(empty_dir):
 
 
 @pytest.mark.parametrize("name", ["long" * 30, "with, comma", "ümlaut %20 ?&"])
-def test_any_name_will_do_for_a_empty_directory(empty_dir, name):
+def test_any_name_will_do_for_a_data_directory(empty_dir, name):
     with embedded.owned(empty_dir / name) as server:
         keep(server.url, 1)
 

@@ -26,13 +26,19 @@ class Answer:
         return found
 
 
-def exchange(base: str, sent: bytes, seconds: float = 10) -> Answer:
-    """Send bytes on a connection of their own and return the answer to them."""
+def exchange(base: str, sent: bytes, *, finish: bool = False) -> Answer:
+    """
+    Send bytes on a connection of their own and return the answer to them.
+
+    To *finish* is to tell the service that there is nothing more to come.
+    """
     where = urlsplit(base)
-    with socket.create_connection((where.hostname, where.port), seconds) as connection:
+    with socket.create_connection((where.hostname, where.port), 10) as connection:
         # Whoever refuses early may stop reading; the answer has arrived even so.
         with contextlib.suppress(ConnectionError):
             connection.sendall(sent)
+            if finish:
+                connection.shutdown(socket.SHUT_WR)
         return read_answer(connection)
 
 

@@ -1,0 +1,39 @@
+"""Who really asks, when a proxy of ours stands in between."""
+
+import ipaddress
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+EVERYBODY = "*"
+
+
+class TrustedProxies:
+    """WSGI middleware that believes ``X-Forwarded-For`` of the proxies it is given."""
+
+    def __init__(self, app: "WSGIApplication", addresses: Collection[str]) -> None:
+        """Believe *addresses*, or whoever connects if ``*`` is among them."""
+        self._direct = app
+        self._forwarded = ProxyFix(app, x_for=1, x_proto=0)
+        self._addresses = frozenset(addresses)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Pass the request on, with its sender's address where a proxy told it."""
+        sender = environ.get("REMOTE_ADDR")
+        if sender in self._addresses or EVERYBODY in self._addresses:
+            return self._forwarded(environ, start_response)
+        return self._direct(environ, start_response)
+
+
+def read_address(text: str | None) -> str | None:
+    """Return an IP address as PostgreSQL takes it, or None for what is none."""
+    try:
+        return str(ipaddress.ip_address((text or "").partition("%")[0]))
+    except ValueError:
+        return None
