@@ -6,6 +6,8 @@ called, are answered in JSON here, with the same shape as any other refusal.
 """
 
 import json
+import socket
+import struct
 from typing import Any
 
 import gunicorn.http.errors as refusals
@@ -18,6 +20,10 @@ from app.http import limits
 
 GRACEFUL_SECONDS = 30
 IDLE_SECONDS = 65
+PAUSE_SECONDS = 5
+
+# What the kernel takes: seconds and microseconds.
+_PAUSE = struct.pack("@ll", PAUSE_SECONDS, 0)
 
 _log = structlog.get_logger()
 
@@ -30,6 +36,11 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
+
+    def handle(self, conn: Any) -> Any:
+        """Serve a connection whose client may pause, but not for ever."""
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PAUSE)
+        return super().handle(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that could not be read, and close its connection."""

@@ -91,7 +91,16 @@ BYTES = [b"GOOD\0", b"\0", b"GOOD\xff\xfe", b"\xc3\x28", b"\xed\xa0\x80", b"\x01
 BYTES += [b"GOOD\r\nX: 1", b"GOOD\x7f", b"GOOD\x1b[2J", b"9" * 400, b"x" * 60_000]
 CHARACTERS = ["GOOD\u200b", "\u202eGOOD", "GOOD\u2028", "\ue000", "\ufffd", "\u0085"]
 # In a field that is no text of the client's own.
-NO_NUMBERS = ["٥٥٥١٢٣٤٥٦٧", "５５５１２３４５６７", "²", "9" * 19, "1.5", "1e3", "0x10", "-2"]
+NO_NUMBERS = [
+    "٥٥٥١٢٣٤٥٦٧",
+    "５５５１２３４５６７",
+    "²",
+    "9" * 19,
+    "1.5",
+    "1e3",
+    "0x10",
+    "-2",
+]
 NO_NUMBERS += ["1_0", "\u00a01", "'; drop table dnc_entry; --", "%s", "NaN"]
 ESCAPES = ["\ud800", "GOOD\udfff", "\0", "GOOD\0", "\udc80"]
 

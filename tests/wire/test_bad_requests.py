@@ -89,7 +89,9 @@ PART = b'--B\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
         pytest.param(MULTIPART, PART, id="no end"),
         pytest.param(MULTIPART, PART[:-8], id="cut in a part"),
         pytest.param(MULTIPART, b"--B\r\n\r\nx\r\n--B--\r\n", id="no name"),
-        pytest.param(MULTIPART, b"--B\r\nX: \xff\0\r\n\r\nx\r\n--B--\r\n", id="no head"),
+        pytest.param(
+            MULTIPART, b"--B\r\nX: \xff\0\r\n\r\nx\r\n--B--\r\n", id="no head"
+        ),
         pytest.param(
             "multipart/form-data; boundary=" + "b" * 4000, PART, id="endless boundary"
         ),

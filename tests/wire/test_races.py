@@ -61,9 +61,7 @@ def test_of_32_clients_that_insert_a_number_one_is_the_first(
     assert stored.numbers(service_database, api.caller.organisation.id) == [KEY]
 
 
-def test_who_comes_later_with_other_details_is_told_of_the_first(
-    api, service_database
-):
+def test_who_comes_later_with_other_details_is_told_of_the_first(api, service_database):
     reasons = [f"reason {number % 4}" for number in range(32)]
 
     answers = at_once([inserting(api, reason=reason) for reason in reasons])
@@ -90,7 +88,10 @@ def test_of_many_deletes_one_removes_the_entry_and_the_rest_find_none(
         clients = [fresh(api) for _ in range(16)]
 
         answers = at_once(
-            [lambda client=client: client.call("dnc/delete", **DNC) for client in clients]
+            [
+                lambda client=client: client.call("dnc/delete", **DNC)
+                for client in clients
+            ]
         )
 
         assert sorted(answer.get("code", 0) for answer in answers) == [0] + [6001] * 15
@@ -227,13 +228,9 @@ def explainable(history: list[Event]) -> bool:
 
 
 def test_an_order_that_cannot_be_is_noticed():
-    told = itertools.pairwise(range(4))
-    insert, delete, search = (
-        Event(start, end, operation, done=True, entry=entry)
-        for (start, end), operation, entry in zip(
-            told, ("insert", "delete", "search"), (7, None, 7), strict=True
-        )
-    )
+    insert = Event(0, 1, "insert", done=True, entry=7)
+    delete = Event(2, 3, "delete", done=True, entry=None)
+    search = Event(4, 5, "search", done=True, entry=7)
 
     assert explainable([insert, delete])
     assert not explainable([insert, delete, search])
