@@ -14,21 +14,18 @@ import flask
 from flask import Response, g, request
 from flask.views import MethodView
 from flask_smorest import Blueprint
-from gunicorn.http.errors import ParseException
 from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.access import Grant
-from app.domain.errors import DncError, RequestMalformed
+from app.domain.errors import DncError
 from app.http import current
+from app.http.forms import FORM, Fields, read_fields
 
 Failure = DncError | HTTPException
 WriteError = Callable[[Failure, str], Response]
-Fields = Mapping[str, str]
 View = Callable[..., Response]
-
-FORM = "application/x-www-form-urlencoded"
 
 
 class FieldParser(FlaskParser):
@@ -69,27 +66,21 @@ class FormBlueprint(Blueprint):
         self.route(rule, endpoint=name)(type(name, (MethodView,), views))
 
 
-def needs(
-    grant: Grant, read_fields: Callable[[flask.Request], tuple[Fields, str]]
-) -> Callable[[View], View]:
+def needs(grant: Grant, secret_field: str) -> Callable[[View], View]:
     """
-    Let only a caller with *grant* pass.
+    Let only a caller with *grant* pass, by the secret in *secret_field* or as bearer.
 
-    *read_fields* returns the request's fields and the caller's secret: who asks is
-    settled before anything else of the request is looked at.
+    Who asks is settled before anything else of the request is looked at.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def authenticated(**arguments: Any) -> Response:
-            try:
-                fields, secret = read_fields(request)
-            except (OSError, ParseException) as error:
-                # A body that breaks off or whose chunks are malformed shows itself
-                # only when it is read.
-                raise RequestMalformed from error
-            current.authenticate(secret, grant)
-            g.fields = fields
+            g.fields = read_fields(request)
+            secret = g.fields.get(secret_field)
+            if not secret and request.authorization:
+                secret = request.authorization.token
+            current.authenticate(secret or "", grant)
             return view(**arguments)
 
         return authenticated

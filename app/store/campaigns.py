@@ -9,6 +9,7 @@ from app.domain.entries import Page
 from app.domain.errors import CampaignExists, CampaignUnknown, PurposeInvalid
 from app.domain.scopes import Campaign, CampaignReference, known_purpose
 from app.store.database import Tx
+from app.store.paging import PAGE_BY_ID
 
 # Which campaign a client means: its id goes before its code. Other statements embed it.
 MEANT: LiteralString = """
@@ -24,18 +25,13 @@ FIND = f"""
     WHERE organisation_id = %(organisation_id)s AND id = ({MEANT})
 """
 
-SEARCH = """
+SEARCH = f"""
     WITH found AS (
         SELECT id, uid, name, type, purpose, active FROM campaign
         WHERE organisation_id = %(organisation_id)s AND id > 0
           AND (%(id)s::bigint IS NULL OR id = %(id)s)
     )
-    SELECT total.n AS total, page.*
-    FROM (SELECT count(*) AS n FROM found) AS total
-    LEFT JOIN (
-        SELECT * FROM found ORDER BY id OFFSET %(offset)s LIMIT %(limit)s
-    ) AS page ON true
-    ORDER BY page.id
+    {PAGE_BY_ID}
 """
 
 LOCK = """
@@ -148,6 +144,16 @@ def add_purpose(tx: Tx, code: str) -> bool:
     """Let the organisation have lists for *code*; False if it could already."""
     parameters = {"organisation_id": tx.organisation_id, "code": code}
     return bool(tx.fetch(ADD_PURPOSE, parameters))
+
+
+def campaign_of(row: DictRow) -> Campaign:
+    """Return the campaign in a row that was joined with it."""
+    return Campaign(
+        id=row["campaign_id"],
+        uid=row["campaign_uid"],
+        name=row["campaign_name"],
+        type=row["campaign_type"],
+    )
 
 
 def _campaign(row: DictRow) -> Campaign:

@@ -16,7 +16,7 @@ from app.domain.access import Caller
 from app.domain.entries import Draft, Entry
 from app.domain.events import OperationKind
 from app.domain.phone import PhoneNumber
-from app.domain.scopes import Campaign, Scope, known_purpose
+from app.domain.scopes import Scope, known_purpose
 from app.store import campaigns, operations
 from app.store.database import Tx
 
@@ -174,12 +174,7 @@ def entry_from(row: DictRow) -> Entry:
     return Entry(
         id=row["id"],
         number=phone.from_e164(row["e164"], row["calling_code"]),
-        campaign=Campaign(
-            id=row["campaign_id"],
-            uid=row["campaign_uid"],
-            name=row["campaign_name"],
-            type=row["campaign_type"],
-        ),
+        campaign=campaigns.campaign_of(row),
         purpose=row["purpose"],
         reason=row["reason"],
         inserted_at=row["inserted_at"],

@@ -11,6 +11,7 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, Scope
 from app.store import campaigns
 from app.store.database import Open, Tx
+from app.store.paging import PAGE_BY_ID
 
 INSERT = """
     INSERT INTO lead (
@@ -62,12 +63,7 @@ SEARCH = f"""
                OR lead.campaign_id = ({campaigns.MEANT}))
           AND (%(status)s::text IS NULL OR lead.status = %(status)s)
     )
-    SELECT total.n AS total, page.*
-    FROM (SELECT count(*) AS n FROM found) AS total
-    LEFT JOIN (
-        SELECT * FROM found ORDER BY id OFFSET %(offset)s LIMIT %(limit)s
-    ) AS page ON true
-    ORDER BY page.id
+    {PAGE_BY_ID}
 """
 
 FIND_STATUS = """
@@ -75,18 +71,13 @@ FIND_STATUS = """
     WHERE organisation_id = %(organisation_id)s AND code = %(code)s
 """
 
-SEARCH_STATUSES = """
+SEARCH_STATUSES = f"""
     WITH found AS (
-        SELECT code, name FROM lead_status
+        SELECT code AS id, name FROM lead_status
         WHERE organisation_id = %(organisation_id)s
           AND (%(code)s::text IS NULL OR code = %(code)s)
     )
-    SELECT total.n AS total, page.*
-    FROM (SELECT count(*) AS n FROM found) AS total
-    LEFT JOIN (
-        SELECT * FROM found ORDER BY code OFFSET %(offset)s LIMIT %(limit)s
-    ) AS page ON true
-    ORDER BY page.code
+    {PAGE_BY_ID}
 """
 
 DEFINE_STATUS = """
@@ -193,7 +184,7 @@ def search_statuses(
             "limit": page.limit,
         },
     )
-    found = [LeadStatus(row["code"], row["name"]) for row in rows if row["code"]]
+    found = [LeadStatus(row["id"], row["name"]) for row in rows if row["id"]]
     return found, rows[0]["total"]
 
 
@@ -213,12 +204,7 @@ def _lead(row: DictRow) -> Lead:
     return Lead(
         id=row["id"],
         number=phone.from_e164(row["e164"], row["calling_code"]),
-        campaign=Campaign(
-            id=row["campaign_id"],
-            uid=row["campaign_uid"],
-            name=row["campaign_name"],
-            type=row["campaign_type"],
-        ),
+        campaign=campaigns.campaign_of(row),
         status=row["status"],
         first_name=row["first_name"],
         last_name=row["last_name"],

@@ -11,7 +11,8 @@ from app.dialects.convoso import documentation, schemas, wire
 from app.dialects.convoso.errors import write_error
 from app.domain.access import Grant
 from app.http.current import require_caller, services
-from app.http.dialect import Fields, View, dialect_blueprint, needs
+from app.http.dialect import View, dialect_blueprint, needs
+from app.http.forms import Fields
 
 blueprint = dialect_blueprint("convoso", "/v1", write_error)
 blueprint.description = (
@@ -27,7 +28,7 @@ def operation(
 
     def register(view: View) -> View:
         describe = partial(documentation.describe, blueprint, view, answer)
-        authenticate = needs(grant, wire.read_fields)
+        authenticate = needs(grant, "auth_token")
         form = blueprint.arguments(
             request, location="fields", example=documentation.example_of(request)
         )(describe(suffix=""))

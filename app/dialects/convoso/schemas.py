@@ -5,9 +5,7 @@ A schema says which parameters an operation needs; what their values mean is rea
 ``wire``. The same schemas are the OpenAPI document.
 """
 
-from typing import Any
-
-from marshmallow import EXCLUDE, Schema, fields, missing
+from marshmallow import EXCLUDE, Schema, fields
 
 from app.dialects.convoso.wire import LARGEST_LIMIT, LARGEST_OFFSET
 from app.domain.errors import (
@@ -18,29 +16,7 @@ from app.domain.errors import (
     Refused,
 )
 from app.domain.texts import NAME_LENGTH, PURPOSE_LENGTH, REASON_LENGTH
-
-
-class Parameter(fields.String):
-    """A text that a client sends; *missed* is what its absence is refused with."""
-
-    def __init__(
-        self, description: str, *, missed: type[Refused] | None = None, **metadata: Any
-    ) -> None:
-        """Describe the parameter; more *metadata* goes into the OpenAPI as it is."""
-        self._missed = missed
-        super().__init__(
-            required=missed is not None or metadata.pop("needed", False),
-            metadata={"description": description, **metadata},
-        )
-
-    def deserialize(
-        self, value: Any, attr: str | None = None, data: Any = None, **_: Any
-    ) -> Any:
-        """Return the text as it came; raises what the absence of it is refused with."""
-        del attr, data
-        if self._missed is not None and value in (missing, ""):
-            raise self._missed
-        return value
+from app.http.forms import Parameter
 
 
 class Request(Schema):

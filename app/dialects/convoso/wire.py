@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from zoneinfo import ZoneInfo
 
-from flask import Request, Response
-from werkzeug.exceptions import UnsupportedMediaType
+from flask import Response
 
 from app.domain import dates, leads, phone, scopes, texts
 from app.domain.access import Organisation
@@ -20,14 +19,12 @@ from app.domain.errors import (
     PurposeInvalid,
     ReasonInvalid,
     Refused,
-    RequestMalformed,
 )
 from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, CampaignReference
 from app.domain.texts import BLANK, NOT_BLANK, TextFilter
-from app.http import limits
-from app.http.dialect import FORM, Fields
+from app.http.forms import Fields
 
 BLANK_TEXT = "-BLANK-"
 NOT_BLANK_TEXT = "-NOTBLANK-"
@@ -36,57 +33,6 @@ LARGEST_LIMIT = 1000
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _YES = {"true", "1", "yes", "on"}
-
-
-def read_fields(request: Request) -> tuple[Fields, str]:
-    """
-    Return a request's parameters, and the secret of whoever sent it.
-
-    The body wins over the query, and of a repeated parameter the last one. Raises
-    RequestMalformed, UnsupportedMediaType, RequestEntityTooLarge.
-    """
-    fields = dict(request.args.items(multi=True)) | _read_body(request)
-    if len(fields) > limits.FORM_PARAMETERS:
-        raise RequestMalformed
-    secret = fields.get("auth_token", "")
-    if not secret and request.authorization and request.authorization.token:
-        secret = request.authorization.token
-    return fields, secret
-
-
-def _read_body(request: Request) -> dict[str, str]:
-    if request.mimetype in {FORM, "multipart/form-data"}:
-        return dict(request.form.items(multi=True))
-    body = request.get_data()
-    if request.mimetype == "application/json":
-        return _read_json(body)
-    if body:
-        raise UnsupportedMediaType
-    return {}
-
-
-def _read_json(body: bytes) -> dict[str, str]:
-    try:
-        members = json.loads(body.decode()) if body else {}
-    except (ValueError, RecursionError) as error:
-        raise RequestMalformed from error
-    if not isinstance(members, dict):
-        raise RequestMalformed
-    return {name: _read_member(value) for name, value in members.items()}
-
-
-def _read_member(value: object) -> str:
-    match value:
-        case str():
-            return value
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
-        case None:
-            return ""
-        case _:
-            raise RequestMalformed
 
 
 def read_draft(fields: Fields) -> Draft:

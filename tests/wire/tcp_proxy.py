@@ -1,0 +1,96 @@
+"""A TCP proxy before PostgreSQL that a test can break: nothing, silence, or refusal."""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+from psycopg import conninfo
+
+# A close with this ends the connection with a reset.
+AT_ONCE = struct.pack("ii", 1, 0)
+
+
+class Mode(Enum):
+    """What becomes of what is sent."""
+
+    PASS = "pass"
+    BLACKHOLE = "blackhole"
+    REFUSE = "refuse"
+
+
+class Proxy:
+    """Stands between a client and the PostgreSQL server at *url*."""
+
+    def __init__(self, url: str) -> None:
+        self._parameters = conninfo.conninfo_to_dict(url)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.mode = Mode.PASS
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        """The URL of the same database through this proxy."""
+        through = {
+            "host": "127.0.0.1",
+            "port": self._listener.getsockname()[1],
+            "sslmode": "disable",
+            "gssencmode": "disable",
+        }
+        return conninfo.make_conninfo(**{**self._parameters, **through})
+
+    def close(self) -> None:
+        self._closed = True
+        self._listener.close()
+
+    def accept(self) -> None:
+        """Serve until ``close``."""
+        while not self._closed:
+            ready, _, _ = select.select([self._listener], [], [], 0.05)
+            if not ready:
+                continue
+            client, _ = self._listener.accept()
+            threading.Thread(target=self._forward, args=[client], daemon=True).start()
+
+    def _forward(self, client: socket.socket) -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        with contextlib.suppress(OSError), client, self._dial() as server:
+            while self.mode is not Mode.REFUSE and not self._closed:
+                if self.mode is Mode.BLACKHOLE:
+                    select.select([], [], [], 0.02)
+                    continue
+                ready, _, _ = select.select([client, server], [], [], 0.02)
+                for end in ready:
+                    # What comes in the instant of a cut is lost in it.
+                    if self.mode is not Mode.PASS:
+                        break
+                    received = end.recv(65536)
+                    if not received:
+                        return
+                    (server if end is client else client).sendall(received)
+
+    def _dial(self) -> socket.socket:
+        host = str(self._parameters.get("host") or "/tmp")
+        port = int(self._parameters.get("port") or 5432)
+        if not host.startswith("/"):
+            return socket.create_connection((host, port), 5)
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{host}/.s.PGSQL.{port}")
+        return server
+
+
+@contextmanager
+def proxied(url: str) -> Iterator[Proxy]:
+    """Run a proxy to the server at *url* until the block ends."""
+    proxy = Proxy(url)
+    serving = threading.Thread(target=proxy.accept)
+    serving.start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+        serving.join(5)

@@ -1,0 +1,197 @@
+"""A database that cannot be reached, or not trusted: 503, and never a false answer."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+import requests
+from psycopg import sql
+
+from app.bootstrap import build_services
+from app.services.organisations import EVERY_GRANT, operator
+from app.store.database import Database
+from tests.conftest import TestServer, make_organisation
+from tests.wire import stored
+from tests.wire.conftest import Api, serving
+from tests.wire.tcp_proxy import Mode, Proxy, proxied
+
+NUMBER = "5551234567"
+OTHER = "5557654321"
+DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}
+UNANSWERED = {
+    "dnc/insert": (DNC | {"phone_number": OTHER}, 6056),
+    "dnc/update": ({"id": 1, "reason": "x", "phone_number": OTHER}, 6059),
+    "dnc/delete": (DNC, 6004),
+    "dnc/search": ({"phone_number": NUMBER}, 503),
+    "leads/insert": (DNC, 6056),
+    "leads/search": ({}, 503),
+    "status/search": ({}, 503),
+    "campaigns/search": ({}, 503),
+}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A service that reaches its database through a proxy."""
+
+    api: Api
+    proxy: Proxy
+    url: str
+
+    def fresh(self) -> Api:
+        return replace(self.api, session=requests.Session())
+
+
+@pytest.fixture(scope="module")
+def service_by_proxy(
+    server: TestServer, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reached]:
+    folder = tmp_path_factory.mktemp("cut-off")
+    with server.new_database(template) as url, proxied(url) as proxy:
+        database = Database(url, connections=2)
+        services = build_services(database)
+        wanted = make_organisation("cut off")
+        caller = operator(services.organisations.add("test", wanted), "test")
+        token = services.access.issue(caller, "everything", EVERY_GRANT)
+        with serving(folder, {"DATABASE_URL": proxy.url}) as service:
+            yield Reached(Api(service.base, token, caller, services), proxy, url)
+        database.close()
+
+
+@pytest.fixture
+def reached(service_by_proxy: Reached) -> Iterator[Reached]:
+    """The same with one entry, and whole again afterwards."""
+    reached = service_by_proxy
+    reached.api.call("dnc/delete", **DNC)
+    reached.api.call("dnc/delete", **DNC | {"phone_number": OTHER})
+    reached.api.insert(NUMBER)
+    # Every worker has connections to lose, and a token that it remembers.
+    require(lambda: {len(reached.fresh().search()) for _ in range(20)} == {1}, 5)
+    yield reached
+    reached.proxy.mode = Mode.PASS
+    require(lambda: recovered(reached), 10)
+
+
+def recovered(reached: Reached) -> bool:
+    """Whether whoever asks, on whichever worker, gets the whole answer."""
+    with ThreadPoolExecutor(10) as pool:
+        answers = [
+            pool.submit(reached.fresh().send, "dnc/search", phone_number=NUMBER)
+            for _ in range(20)
+        ]
+    return all(answer.result().status_code == 200 for answer in answers)
+
+
+def require(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until *condition* holds; fail if that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def require_unavailable(reached: Reached, operation: str) -> None:
+    fields, code = UNANSWERED[operation]
+    asked = time.monotonic()
+    answer = reached.fresh().send(operation, **fields)
+    took = time.monotonic() - asked
+
+    assert answer.status_code == 503, (operation, answer.text)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.headers["Content-Type"] == "application/json"
+    body = answer.json()
+    assert (body["success"], body["code"]) == (False, code), operation
+    assert body["text"] == body["message"] != ""
+    assert took < 3, (operation, took)
+
+
+@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.BLACKHOLE], ids=lambda m: m.value)
+def test_every_operation_says_503_at_once_and_recovers_by_itself_after(mode, reached):
+    reached.proxy.mode = mode
+
+    for _ in range(2):
+        with ThreadPoolExecutor(len(UNANSWERED)) as pool:
+            asked = [
+                pool.submit(require_unavailable, reached, operation)
+                for operation in UNANSWERED
+            ]
+        for one in asked:
+            one.result()
+    answer = requests.get(f"{reached.api.base}/readyz", timeout=5)
+    assert answer.status_code == 503
+    assert answer.json()["faults"]
+    assert answer.headers["Retry-After"]
+    assert requests.get(f"{reached.api.base}/healthz", timeout=5).ok
+
+    reached.proxy.mode = Mode.PASS
+    require(lambda: recovered(reached), 5)
+    numbers = stored.numbers(reached.url, reached.api.caller.organisation.id)
+    assert f"1{NUMBER}" in numbers
+    assert len(reached.api.search(phone_number=NUMBER)) == 1
+    assert requests.get(f"{reached.api.base}/readyz", timeout=5).ok
+
+
+def test_no_client_among_many_is_told_that_a_listed_number_is_clear(reached):
+    """From before the cut until after it, twice over."""
+    told: list[tuple[int, int]] = []
+    stop = time.monotonic() + 6
+
+    def ask() -> None:
+        client = reached.fresh()
+        while time.monotonic() < stop:
+            answer = client.send("dnc/search", phone_number=NUMBER)
+            total = answer.json()["data"]["total"] if answer.ok else 1
+            told.append((answer.status_code, total))
+
+    with ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(ask) for _ in range(6)]
+        for mode in (Mode.REFUSE, Mode.PASS, Mode.BLACKHOLE, Mode.PASS):
+            reached.proxy.mode = mode
+            time.sleep(1.2)
+        for one in asking:
+            one.result()
+
+    assert {status for status, _ in told} == {200, 503}
+    assert {total for _, total in told} == {1}
+
+
+def set_for_database(url: str, setting: str) -> None:
+    """Change a setting for new connections to a database, and end the old ones."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} " + setting).format(sql.Identifier(name))
+        )
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> pg_backend_pid()",
+            [name],
+        )
+
+
+def test_a_database_that_forgets_what_it_acknowledged_is_not_ready(reached):
+    def readiness() -> requests.Response:
+        return requests.get(f"{reached.api.base}/readyz", timeout=5)
+
+    set_for_database(reached.url, "SET synchronous_commit = off")
+    try:
+        require(lambda: readiness().status_code == 503, 5)
+        answer = readiness()
+        assert answer.json()["faults"] == ["synchronous_commit is off"]
+        assert answer.headers["Retry-After"]
+    finally:
+        set_for_database(reached.url, "RESET synchronous_commit")
+
+    require(lambda: all(readiness().ok for _ in range(20)), 5)
+
+
+def test_a_restart_of_every_connection_is_noticed_by_no_client(reached):
+    for _ in range(3):
+        set_for_database(reached.url, "RESET synchronous_commit")
+        answers = [
+            reached.fresh().send("dnc/search", phone_number=NUMBER) for _ in range(20)
+        ]
+        assert {answer.status_code for answer in answers} == {200}
