@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -77,7 +74,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
             workers=workers or chosen.workers,
         )
         request_log.configure()
-        with _metrics_folder(), database_url(settings, serving=True) as url:
+        with database_url(settings, serving=True) as url:
+            _prepare_metrics(settings)
             migrate(owner_url(settings, url))
             _start_first(settings, url)
             Service(settings, url).run()
@@ -85,7 +83,6 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 def _start_first(settings: Settings, url: str) -> None:
     """On an empty database, make the first organisation and keep its token."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     with command_services(settings, url) as services:
         secret = services.organisations.start(actor(), FIRST_ORGANISATION)
     if secret is None:
@@ -98,14 +95,10 @@ def _start_first(settings: Settings, url: str) -> None:
     click.echo(HOW_TO_USE.format(file=file, host=settings.host, port=settings.port))
 
 
-@contextmanager
-def _metrics_folder() -> Iterator[None]:
-    """Give the workers' counters a folder of their own, gone when they are."""
-    folder = tempfile.mkdtemp(prefix="dncd-metrics-")
-    owner = os.getpid()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    try:
-        yield
-    finally:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
+def _prepare_metrics(settings: Settings) -> None:
+    """Give the workers' counters a folder, without those of an earlier run."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = settings.data_dir.resolve() / f"metrics-{settings.port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

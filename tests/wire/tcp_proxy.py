@@ -45,16 +45,17 @@ class Proxy:
 
     def close(self) -> None:
         self._closed = True
-        self._listener.close()
 
     def accept(self) -> None:
         """Serve until ``close``."""
-        while not self._closed:
-            ready, _, _ = select.select([self._listener], [], [], 0.05)
-            if not ready:
-                continue
-            client, _ = self._listener.accept()
-            threading.Thread(target=self._forward, args=[client], daemon=True).start()
+        with self._listener:
+            while not self._closed:
+                ready, _, _ = select.select([self._listener], [], [], 0.05)
+                if ready:
+                    client, _ = self._listener.accept()
+                    threading.Thread(
+                        target=self._forward, args=[client], daemon=True
+                    ).start()
 
     def _forward(self, client: socket.socket) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)

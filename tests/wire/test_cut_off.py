@@ -20,6 +20,7 @@ from tests.wire.tcp_proxy import Mode, Proxy, proxied
 
 NUMBER = "5551234567"
 OTHER = "5557654321"
+OFF = "synchronous_commit is off"
 DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}
 UNANSWERED = {
     "dnc/insert": (DNC | {"phone_number": OTHER}, 6056),
@@ -137,7 +138,7 @@ def test_every_operation_says_503_at_once_and_recovers_by_itself_after(mode, rea
 def test_no_client_among_many_is_told_that_a_listed_number_is_clear(reached):
     """From before the cut until after it, twice over."""
     told: list[tuple[int, int]] = []
-    stop = time.monotonic() + 6
+    stop = time.monotonic() + 4.5
 
     def ask() -> None:
         client = reached.fresh()
@@ -150,7 +151,7 @@ def test_no_client_among_many_is_told_that_a_listed_number_is_clear(reached):
         asking = [pool.submit(ask) for _ in range(6)]
         for mode in (Mode.REFUSE, Mode.PASS, Mode.BLACKHOLE, Mode.PASS):
             reached.proxy.mode = mode
-            time.sleep(1.2)
+            time.sleep(1)
         for one in asking:
             one.result()
 
@@ -166,10 +167,12 @@ def set_for_database(url: str, setting: str) -> None:
             sql.SQL("ALTER DATABASE {} " + setting).format(sql.Identifier(name))
         )
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = %s AND pid <> pg_backend_pid()",
             [name],
         )
+    # The proxy has to hear of it, and to tell it.
+    time.sleep(0.2)
 
 
 def test_a_database_that_forgets_what_it_acknowledged_is_not_ready(reached):
@@ -178,10 +181,9 @@ def test_a_database_that_forgets_what_it_acknowledged_is_not_ready(reached):
 
     set_for_database(reached.url, "SET synchronous_commit = off")
     try:
-        require(lambda: readiness().status_code == 503, 5)
-        answer = readiness()
-        assert answer.json()["faults"] == ["synchronous_commit is off"]
-        assert answer.headers["Retry-After"]
+        require(lambda: readiness().json().get("faults") == [OFF], 5)
+        assert readiness().status_code == 503
+        assert readiness().headers["Retry-After"]
     finally:
         set_for_database(reached.url, "RESET synchronous_commit")
 

@@ -1,5 +1,6 @@
 """The running service: reloading, stopping, and what it tells about itself."""
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -72,13 +74,13 @@ def test_a_reload_costs_no_client_an_answer(own):
     acknowledged: list[str] = []
 
     def ask(*, keep_alive: bool) -> None:
-        connection = http.client.HTTPConnection(where, timeout=20)
-        while not stopping.is_set():
-            number, form = inserting(api, numbers)
-            assert post(connection, form)
-            acknowledged.append(number)
-            if not keep_alive:
-                connection.close()
+        with closing(http.client.HTTPConnection(where, timeout=20)) as connection:
+            while not stopping.is_set():
+                number, form = inserting(api, numbers)
+                assert post(connection, form)
+                acknowledged.append(number)
+                if not keep_alive:
+                    connection.close()
 
     with ThreadPoolExecutor(8) as pool:
         asking = [pool.submit(ask, keep_alive=n % 2 == 0) for n in range(8)]
@@ -121,16 +123,21 @@ def test_a_stop_waits_for_the_answers_that_it_owes(own):
 
     def ask() -> tuple[str, bool]:
         number, form = inserting(api, numbers)
-        return number, post(http.client.HTTPConnection(where, timeout=20), form)
+        with closing(http.client.HTTPConnection(where, timeout=20)) as connection:
+            return number, post(connection, form)
 
     def waiting() -> bool:
-        found = owner.execute(
+        found = watcher.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         ).fetchone()
         return found == (6,)
 
-    with psycopg.connect(url, autocommit=True) as owner, ThreadPoolExecutor(6) as pool:
+    with (
+        psycopg.connect(url, autocommit=True) as owner,
+        psycopg.connect(url, autocommit=True) as watcher,
+        ThreadPoolExecutor(6) as pool,
+    ):
         # Inserts wait for this lock, as for a slow disk.
         with owner.transaction():
             owner.execute("LOCK TABLE dnc_entry IN SHARE ROW EXCLUSIVE MODE")
@@ -153,17 +160,17 @@ def test_a_stop_under_load_loses_nothing_that_was_acknowledged(own):
     service, api, url = own
     numbers = itertools.count(1)
     acknowledged: list[str] = []
+    where = urlsplit(service.base).netloc
 
     def ask() -> None:
-        where = urlsplit(service.base).netloc
-        connection = http.client.HTTPConnection(where, timeout=20)
-        try:
+        with (
+            closing(http.client.HTTPConnection(where, timeout=20)) as connection,
+            contextlib.suppress(ConnectionError),
+        ):
             while True:
                 number, form = inserting(api, numbers)
                 assert post(connection, form)
                 acknowledged.append(number)
-        except (http.client.RemoteDisconnected, ConnectionError):
-            return
 
     with ThreadPoolExecutor(6) as pool:
         asking = [pool.submit(ask) for _ in range(6)]
@@ -274,7 +281,7 @@ def test_the_published_document_is_the_repository_s(service):
     answer = requests.get(f"{service.base}/openapi.yaml", timeout=5)
 
     assert answer.status_code == 200
-    assert answer.text.startswith("paths:") or "openapi: 3.0.3" in answer.text
+    assert "openapi: 3.0.3" in answer.text
     kept = ROOT / "openapi.yaml"
     if kept.exists():
         assert answer.text == kept.read_text()

@@ -229,7 +229,8 @@ def test_no_table_holds_a_secret_anywhere(api, service_database):
     api.services.access.revoke(api.caller, "narrow")
     tables = fetch(
         service_database,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
+        "SELECT table_name FROM information_schema.tables"
+        " WHERE table_schema = 'public'",
     )
     assert {"token", "operation", "dnc_entry", "dnc_entry_past"} <= set(tables)
 
