@@ -1,5 +1,7 @@
 """Requests that no client library would send: still one declared error each."""
 
+import json
+
 import pytest
 
 from tests.wire import stored
@@ -21,16 +23,20 @@ MULTIPART = "multipart/form-data; boundary=B"
 
 
 @pytest.fixture
-def good(api: Api) -> bytes:
-    """A form that an insert takes."""
-    return form(
-        {
-            "auth_token": api.token,
-            "phone_number": NUMBER,
-            "phone_code": 1,
-            "campaign_id": 0,
-        }
-    )
+def fields(api: Api) -> dict[str, object]:
+    """Fields that an insert takes."""
+    return {
+        "auth_token": api.token,
+        "phone_number": NUMBER,
+        "phone_code": 1,
+        "campaign_id": 0,
+    }
+
+
+@pytest.fixture
+def good(fields: dict[str, object]) -> bytes:
+    """The same as a form."""
+    return form(fields)
 
 
 @pytest.fixture
@@ -67,6 +73,15 @@ def test_a_body_over_the_limit_is_refused_when_it_comes_in_chunks(good, refused)
     refused(chunked(INSERT, first + chunk * 40 + b"0\r\n\r\n"), 413)
 
 
+def test_a_number_is_refused_rather_than_cut_at_the_limit(api, refused):
+    """Numbers of Germany have many lengths: without its last digit it is another's."""
+    end = form({"phone_code": 49, "phone_number": 3012345678})
+    begin = form({"auth_token": api.token, "campaign_id": 0, "x": ""})
+    body = begin + b"x" * (64 * 1024 - len(begin) - len(end)) + b"&" + end
+
+    refused(chunked(INSERT, b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"), 413)
+
+
 def test_a_hundred_thousand_parameters_are_refused(good, refused):
     refused(request(INSERT, good + b"&x=1" * 100_000), 413)
 
@@ -76,6 +91,48 @@ def test_more_parameters_than_any_operation_has_are_refused(good, refused):
 
     refused(request(INSERT, good + more), 400)
     refused(request(f"{INSERT}?{more.decode()}", good), 400)
+
+
+NONSENSE = [b"null", b"[]", b'"x"', b"1", b"{", b"{}x", b"\xef\xbb\xbf{}", b"\xff"]
+NONSENSE += [b"[" * 30_000, b'{"a":' * 5000 + b"1" + b"}" * 5000, b"[GOOD]"]
+
+
+@pytest.mark.parametrize("document", NONSENSE, ids=lambda text: repr(text[:8]))
+def test_json_is_refused_that_is_no_object(document, api, fields, refused):
+    bearer = f"Authorization: Bearer {api.token}".encode()
+    document = document.replace(b"GOOD", json.dumps(fields).encode())
+
+    refused(request(INSERT, document, JSON, headers=[bearer]), 400)
+
+
+@pytest.mark.parametrize(
+    ("member", "status"),
+    [
+        ('"reason": NaN', 400),
+        ('"reason": Infinity', 400),
+        ('"reason": ["DNC"]', 400),
+        ('"reason": {"$ne": null}', 400),
+        ('"x": ' + "[" * 5000 + "]" * 5000, 400),
+        ('"phone_number": ["5551234567"]', 400),
+        ('"phone_number": 1e400', 200),
+        ('"phone_number": 5551234567.5', 200),
+        ('"phone_number": true', 200),
+        ('"phone_number": null', 200),
+        ('"phone_number": "5551234567", "phone_number": "x"', 200),
+        ('"campaign_id": ' + "9" * 4000, 200),
+        ('"campaign_id": ' + "9" * 5000, 400),
+        ('"campaign_id": 0.5', 200),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_json_is_refused_with_the_member(member, status, fields, refused):
+    document = json.dumps(fields).removesuffix("}") + f", {member}}}"
+
+    refused(request(INSERT, document.encode(), JSON), status)
+
+
+def test_json_in_another_encoding_is_refused(fields, refused):
+    refused(request(INSERT, json.dumps(fields).encode("utf-16"), JSON), 400)
 
 
 PART = b'--B\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'

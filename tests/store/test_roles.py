@@ -1,0 +1,67 @@
+"""The service under other logins than the superuser's, as docs/deployment.md advises."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from psycopg import conninfo, sql
+
+from app.bootstrap import build_services
+from app.domain.entries import Draft
+from app.domain.phone import PhoneNumber
+from app.domain.scopes import read_campaign
+from app.services.organisations import operator
+from app.store.database import Database
+from app.store.migrations import migrate
+from tests.conftest import TestServer, make_organisation
+
+PASSWORD = "made-up"
+NUMBER = PhoneNumber("1", "5551234567")
+GLOBAL = read_campaign("0")
+
+
+@pytest.fixture
+def logins(server: TestServer, template: str) -> Iterator[tuple[str, str]]:
+    """The URLs of an owner that is no superuser, and of a service that owns nothing."""
+    assert template  # whose migration has made the role dncd_app
+    names = [f"{kind}_{uuid.uuid4().hex}" for kind in ("owner", "service")]
+    owner, service = map(sql.Identifier, names)
+    with server.new_database() as url:
+        database = conninfo.conninfo_to_dict(url)["dbname"]
+        for statement in (
+            "CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'made-up'",
+            "CREATE ROLE {service} LOGIN PASSWORD 'made-up'",
+            "GRANT dncd_app TO {owner} WITH ADMIN OPTION",
+            "GRANT dncd_app TO {service}",
+            "ALTER DATABASE {database} OWNER TO {owner}",
+        ):
+            server.execute(
+                sql.SQL(statement).format(
+                    owner=owner, service=service, database=sql.Identifier(database)
+                )
+            )
+        yield tuple(
+            conninfo.make_conninfo(url, user=name, password=PASSWORD) for name in names
+        )
+    for name in (owner, service):
+        server.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
+def test_neither_the_owner_nor_the_service_needs_to_be_a_superuser(
+    logins: tuple[str, str],
+) -> None:
+    owner_url, service_url = logins
+    migrate(owner_url)
+    database = Database(service_url, connections=3)
+    services = build_services(database)
+
+    secret = services.organisations.start("test", make_organisation("default"))
+    caller = operator(services.organisations.require("default"), "test")
+    entry_id = services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+
+    assert secret
+    assert entry_id
+    assert services.readiness.find_faults() == []
+    assert services.organisations.start("test", make_organisation("second")) is None
+    database.close()
