@@ -51,7 +51,7 @@ def create_app(
     # A path with doubled slashes is no path of ours, rather than a redirect to one.
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = Application(services, editions)
-    app.config["MAX_CONTENT_LENGTH"] = limits.FORM_BYTES
+    limits.install(app)
     openapi.configure(app)
     request_log.install(app)
     metrics.install(app)
