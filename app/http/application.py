@@ -6,7 +6,7 @@ from flask import Flask, Response, jsonify, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from app.http import health, limits, metrics, openapi, request_log
+from app.http import forms, health, limits, metrics, openapi, request_log
 from app.http.current import EXTENSION, Application
 from app.http.dialect import Dialect
 from app.http.proxy import TrustedProxies
@@ -50,6 +50,7 @@ def create_app(
     app.wsgi_app = TrustedProxies(app.wsgi_app, trusted_proxies)  # type: ignore[method-assign]
     # A path with doubled slashes is no path of ours, rather than a redirect to one.
     app.url_map.merge_slashes = False
+    app.request_class = forms.Request
     app.extensions[EXTENSION] = Application(services, editions)
     limits.install(app)
     openapi.configure(app)

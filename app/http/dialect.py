@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any, ClassVar
 
 import flask
+import structlog
 from flask import Response, g, request
 from flask.views import MethodView
 from flask_smorest import Blueprint
@@ -19,9 +20,11 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.access import Grant
-from app.domain.errors import DncError
+from app.domain.errors import DncError, StoreUnavailable
 from app.http import current
 from app.http.forms import FORM, Fields, read_fields
+
+_log = structlog.get_logger()
 
 Failure = DncError | HTTPException
 WriteError = Callable[[Failure, str], Response]
@@ -111,6 +114,8 @@ def dialect_blueprint(name: str, prefix: str, write_error: WriteError) -> FormBl
 
     def answer(failure: Failure) -> Response:
         operation = (request.endpoint or "").rpartition(".")[2]
+        if isinstance(failure, StoreUnavailable):
+            _log.error("store_unavailable", operation=operation, cause=str(failure))
         return write_error(failure, operation)
 
     blueprint = FormBlueprint(name, name, url_prefix=prefix)

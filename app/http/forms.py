@@ -7,12 +7,15 @@ clients may send it in any of these ways.
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
+from urllib.parse import parse_qsl
 
-from flask import Request
+import flask
 from gunicorn.http.errors import ParseException
 from marshmallow import fields, missing
 from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.formparser import FormDataParser
 
 from app.domain.errors import Refused, RequestMalformed
 from app.http import limits
@@ -47,28 +50,47 @@ class Parameter(fields.String):
         return value
 
 
-def read_fields(request: Request) -> Fields:
+class StrictFormParser(FormDataParser):
+    """Raises ValueError for a multipart body that it cannot read, and takes no part."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Take werkzeug's settings, but never be silent."""
+        super().__init__(**{**settings, "silent": False})
+
+
+class Request(flask.Request):
+    """A request whose body is read whole or refused."""
+
+    form_data_parser_class = StrictFormParser
+
+
+def read_fields(request: flask.Request) -> Fields:
     """
     Return a request's parameters.
 
-    The body wins over the query, and of a repeated parameter the last one. Raises
-    RequestMalformed, UnsupportedMediaType, RequestEntityTooLarge.
+    The body wins over the query, and of a repeated parameter the last one. A request
+    that cannot be read to its end is refused whole: what is missing of it might have
+    been the number. Raises RequestMalformed, UnsupportedMediaType,
+    RequestEntityTooLarge.
     """
     try:
-        parameters = dict(request.args.items(multi=True)) | _read_body(request)
-    except (OSError, ParseException) as error:
-        # A body that breaks off or whose chunks are malformed shows itself only when
-        # it is read.
+        limits.bound_chunked(request.environ)
+        parameters = _read_pairs(request.query_string) | _read_body(request)
+    except (OSError, ParseException, ValueError, RecursionError) as error:
         raise RequestMalformed from error
     if len(parameters) > limits.FORM_PARAMETERS:
         raise RequestMalformed
     return parameters
 
 
-def _read_body(request: Request) -> dict[str, str]:
-    if request.mimetype in {FORM, MULTIPART}:
+def _read_body(request: flask.Request) -> dict[str, str]:
+    if request.mimetype == MULTIPART:
+        if request.files:
+            raise RequestMalformed
         return dict(request.form.items(multi=True))
-    body = request.get_data()
+    body = request.get_data(parse_form_data=False)
+    if request.mimetype == FORM:
+        return _read_pairs(body)
     if request.mimetype == JSON:
         return _read_json(body)
     if body:
@@ -76,11 +98,20 @@ def _read_body(request: Request) -> dict[str, str]:
     return {}
 
 
+def _read_pairs(text: bytes) -> dict[str, str]:
+    """Return the pairs of a query or form; raises ValueError if it is not UTF-8."""
+    return dict(
+        parse_qsl(
+            text.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=limits.FORM_PARAMETERS,
+        )
+    )
+
+
 def _read_json(body: bytes) -> dict[str, str]:
-    try:
-        members = json.loads(body.decode()) if body else {}
-    except (ValueError, RecursionError) as error:
-        raise RequestMalformed from error
+    members = json.loads(body.decode()) if body else {}
     if not isinstance(members, dict):
         raise RequestMalformed
     return {name: _read_member(value) for name, value in members.items()}
@@ -92,7 +123,9 @@ def _read_member(value: object) -> str:
             return value
         case bool():
             return str(value).lower()
-        case int() | float():
+        case int():
+            return str(value)
+        case float() if isfinite(value):
             return str(value)
         case None:
             return ""

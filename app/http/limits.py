@@ -1,9 +1,12 @@
 """How large a request may be.  Published in the OpenAPI, enforced here and below."""
 
 from contextlib import suppress
+from io import BytesIO
+from typing import Any
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 # A form of the largest values comes to a tenth of this.
 FORM_BYTES = 64 * 1024
@@ -36,7 +39,25 @@ def install(app: Flask) -> None:
         return response
 
 
+def bound_chunked(environ: dict[str, Any]) -> None:
+    """
+    Read a body whose length was not told, up to the limit, so that it has a length.
+
+    werkzeug would cut such a body at the limit and go on with what came before. Raises
+    RequestEntityTooLarge, and whatever reading the body raises.
+    """
+    if environ.get("CONTENT_LENGTH") or not environ.get("wsgi.input_terminated"):
+        return
+    body = environ["wsgi.input"].read(FORM_BYTES + 1)
+    if len(body) > FORM_BYTES:
+        raise RequestEntityTooLarge
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+
+
 def _discard_body() -> None:
+    if (request.content_length or 0) > PROXIED_BYTES:
+        return
     body = request.environ["wsgi.input"]
     left = PROXIED_BYTES
     with suppress(OSError, ParseException):

@@ -17,6 +17,7 @@ from flask import Flask, Response, g, request
 from structlog.typing import Processor
 
 from app.http import current
+from app.http.proxy import read_address
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 _SECRET = re.compile(r"dncd_[0-9A-Za-z]{6,}")
@@ -86,9 +87,8 @@ def install(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         offered = request.headers.get("X-Request-ID", "")
-        g.request_id = (
-            offered if _REQUEST_ID.fullmatch(offered) else current.new_request_id()
-        )
+        acceptable = _REQUEST_ID.fullmatch(offered) and not _SECRET.search(offered)
+        g.request_id = offered if acceptable else current.new_request_id()
         g.began = time.perf_counter()
 
     @app.after_request
@@ -102,7 +102,7 @@ def install(app: Flask) -> None:
             endpoint=request.endpoint,
             status=response.status_code,
             milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
-            address=request.remote_addr,
+            address=read_address(request.remote_addr),
             organisation=caller and caller.organisation.id,
             token=caller and caller.token_id,
         )

@@ -54,7 +54,7 @@ class Leads:
             for start in range(0, len(drafts), 1000):
                 part = drafts[start : start + 1000]
                 leads.insert_many(
-                    tx, operation_id, ((d, meant[d.campaign.code]) for d in part)
+                    tx, operation_id, [(d, meant[d.campaign.code]) for d in part]
                 )
                 written += len(part)
                 yield written

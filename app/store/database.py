@@ -10,6 +10,7 @@ pgbouncer's transaction pooling.
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -252,11 +253,14 @@ def _required(scope: Scope) -> int:
 
 
 def _is_hung_up(connection: psycopg.Connection[DictRow]) -> bool:
-    """Whether the server has closed an idle connection; costs one poll, no trip."""
+    """
+    Whether the server has ended an idle connection; costs one poll, no trip.
+
+    It has nothing to say on an idle connection but farewell. Where it was only a
+    notice, a new connection does no harm.
+    """
     if connection.closed:
         return True
-    try:
-        connection.pgconn.consume_input()
-    except errors.OperationalError:
-        return True
-    return connection.pgconn.status != pq.ConnStatus.OK
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

@@ -105,7 +105,7 @@ RELEASE = """
 
 
 class Collision(Exception):
-    """Another entry has the number on that list already."""
+    """Another entry has the number on that list already, or is about to have it."""
 
 
 def insert(tx: Tx, caller: Caller, draft: Draft) -> int | None:
@@ -159,7 +159,7 @@ def revise(tx: Tx, operation_id: int, entry: Entry) -> None:
                 "operation_id": operation_id,
             },
         )
-    except errors.UniqueViolation as error:
+    except (errors.UniqueViolation, errors.DeadlockDetected) as error:
         raise Collision from error
 
 

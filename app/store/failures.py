@@ -3,30 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg import errors
+import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from app.domain.errors import StoreUnavailable
 
-UNAVAILABLE = (
-    PoolTimeout,
-    PoolClosed,
-    TooManyRequests,
-    errors.OperationalError,
-    errors.InterfaceError,
-    errors.InternalError,
-    errors.InsufficientPrivilege,
-    errors.ReadOnlySqlTransaction,
-    errors.UndefinedTable,
-    errors.UndefinedColumn,
-    errors.UndefinedFunction,
-)
-
 
 @contextmanager
 def as_domain_errors() -> Iterator[None]:
-    """Raise StoreUnavailable, naming only the kind, for whatever PostgreSQL refuses."""
+    """
+    Raise StoreUnavailable for whatever PostgreSQL refuses and no statement expects.
+
+    Only the kind is named: PostgreSQL's own words can hold a phone number.
+    """
     try:
         yield
-    except UNAVAILABLE as error:
+    except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise StoreUnavailable(type(error).__name__) from error

@@ -1,6 +1,6 @@
 """The ``lead`` and ``lead_status`` tables."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from psycopg.rows import DictRow
 
@@ -10,7 +10,7 @@ from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, Scope
 from app.store import campaigns
-from app.store.database import Open, Tx
+from app.store.database import Tx
 from app.store.paging import PAGE_BY_ID
 
 INSERT = """
@@ -25,11 +25,17 @@ INSERT = """
     RETURNING id
 """
 
-COPY = """
-    COPY lead (
+# COPY is not to be had under row-level security.
+INSERT_MANY = """
+    INSERT INTO lead (
         organisation_id, e164, calling_code, campaign_id, status, first_name,
         last_name, operation_id
-    ) FROM STDIN
+    )
+    SELECT %(organisation_id)s, draft.*, %(operation_id)s
+    FROM unnest(
+        %(e164)s::bigint[], %(calling_code)s::int[], %(campaign_id)s::bigint[],
+        %(status)s::text[], %(first_name)s::text[], %(last_name)s::text[]
+    ) AS draft
 """
 
 # Whose opt-out ends on a purpose list, leads of every campaign with that purpose.
@@ -107,23 +113,22 @@ def insert(tx: Tx, operation_id: int, draft: LeadDraft, campaign: Campaign) -> i
 
 
 def insert_many(
-    tx: Open, operation_id: int, drafts: Iterable[tuple[LeadDraft, Campaign]]
+    tx: Tx, operation_id: int, drafts: Sequence[tuple[LeadDraft, Campaign]]
 ) -> None:
-    """Store many leads by COPY; nothing is stored unless *drafts* comes to its end."""
-    with tx.connection.cursor().copy(COPY) as copy:
-        for draft, campaign in drafts:
-            copy.write_row(
-                (
-                    tx.organisation_id,
-                    draft.number.e164,
-                    int(draft.number.calling_code),
-                    campaign.id,
-                    draft.status,
-                    draft.first_name,
-                    draft.last_name,
-                    operation_id,
-                )
-            )
+    """Store many leads, each of its campaign."""
+    tx.fetch(
+        INSERT_MANY,
+        {
+            "organisation_id": tx.organisation_id,
+            "operation_id": operation_id,
+            "e164": [draft.number.e164 for draft, _ in drafts],
+            "calling_code": [int(draft.number.calling_code) for draft, _ in drafts],
+            "campaign_id": [campaign.id for _, campaign in drafts],
+            "status": [draft.status for draft, _ in drafts],
+            "first_name": [draft.first_name for draft, _ in drafts],
+            "last_name": [draft.last_name for draft, _ in drafts],
+        },
+    )
 
 
 def set_status(

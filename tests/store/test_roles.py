@@ -1,4 +1,4 @@
-"""The service under other logins than the superuser's, as docs/deployment.md advises."""
+"""The service under other logins than the superuser's, as deployment.md advises."""
 
 import uuid
 from collections.abc import Iterator
