@@ -29,7 +29,11 @@ REFUSED = [
     ("an empty number", {"phone_number": ""}, BAD_NUMBER),
     ("nine digits", {"phone_number": "555123456"}, BAD_NUMBER),
     ("twelve digits", {"phone_number": "155512345678"}, BAD_NUMBER),
-    ("eleven digits that do not begin with 1", {"phone_number": "25551234567"}, BAD_NUMBER),
+    (
+        "eleven digits that do not begin with 1",
+        {"phone_number": "25551234567"},
+        BAD_NUMBER,
+    ),
     ("letters", {"phone_number": "555CALLNOW"}, BAD_NUMBER),
     ("digits that are not ASCII", {"phone_number": "٥٥٥١٢٣٤٥٦٧"}, BAD_NUMBER),
     ("a comma list", {"phone_number": f"{NUMBER},5557654321"}, BAD_NUMBER),
@@ -180,7 +184,13 @@ def test_a_number_can_be_on_every_list_at_once_with_an_id_for_each(api):
 
 @pytest.mark.parametrize(
     "spelling",
-    ["+1 (727) 555-1299", "17275551299", "1 727 555 1299", "+17275551299", "727.555.1299"],
+    [
+        "+1 (727) 555-1299",
+        "17275551299",
+        "1 727 555 1299",
+        "+17275551299",
+        "727.555.1299",
+    ],
 )
 def test_a_number_is_stored_without_its_formatting_and_repeated_code(spelling, api):
     entry = api.insert(spelling)

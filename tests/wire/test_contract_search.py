@@ -38,14 +38,19 @@ REFUSED = [
     *(("insert_date", value, BAD_DATE) for value in ("2026-13-01", "20260331")),
     *(("insert_date", value, BAD_DATE) for value in ("2026-03-31 24:00:00", "31/3/26")),
     *(("insert_date", value, BAD_DATE) for value in ("2026-03-31 10:30", "٢٠٢٦-٠٣-٣١")),
-    *(("insert_date", value, BAD_DATE) for value in ("0000-01-01", "2026-03-31T10:30:00")),
+    *(
+        ("insert_date", value, BAD_DATE)
+        for value in ("0000-01-01", "2026-03-31T10:30:00")
+    ),
     *(("reason", value, BAD_REASON) for value in ("x" * 256, "a\nb")),
     *(("purpose", value, BAD_PURPOSE) for value in ("x" * 65, "a\nb")),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"), REFUSED, ids=[f"{row[0]} {row[1]!r:.24}" for row in REFUSED]
+    ("name", "value", "words"),
+    REFUSED,
+    ids=[f"{row[0]} {row[1]!r:.24}" for row in REFUSED],
 )
 def test_nothing_is_answered_for(name, value, words, edition_api):
     edition_api.insert(NUMBER)
@@ -55,9 +60,7 @@ def test_nothing_is_answered_for(name, value, words, edition_api):
     assert body == worded(edition_api, *words)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("offset", "0"), ("offset", "100000")]
-)
+@pytest.mark.parametrize(("name", "value"), [("offset", "0"), ("offset", "100000")])
 @pytest.mark.parametrize("limit", ["1", "1000"])
 def test_offset_and_limit_may_be_at_their_bounds(name, value, limit, edition_api):
     edition_api.insert(NUMBER)
@@ -66,7 +69,9 @@ def test_offset_and_limit_may_be_at_their_bounds(name, value, limit, edition_api
 
     found = edition_api.search() if value == "0" else []
     assert body == page(found, offset=int(value), limit=int(limit), total=1)
-    assert {type(body["data"][bound]) for bound in ("offset", "limit", "total")} == {int}
+    assert {type(body["data"][bound]) for bound in ("offset", "limit", "total")} == {
+        int
+    }
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ class Known:
     ids: list[str]
 
     def fields(self, names: tuple[str, ...]) -> dict[str, str]:
-        found = {name: value for each in names for name, value in FILTERS[each][0].items()}
+        found = {
+            name: value for each in names for name, value in FILTERS[each][0].items()
+        }
         if "id" in found:
             found["id"] = self.ids[int(found["id"])]
         return found
@@ -177,7 +184,9 @@ def test_entries_must_meet_every_other_filter_besides(name, known):
         itertools.product(["any reason", "no reason"], ["no purpose", "any purpose"]),
     ):
         asked = [*FILTERS[name][0], *(key for each in more for key in FILTERS[each][0])]
-        codes_differ = "a number with its plus" in (name, *more) and "phone_code" in asked
+        codes_differ = (
+            "a number with its plus" in (name, *more) and "phone_code" in asked
+        )
         if len(asked) == len(set(asked)) and not codes_differ:
             require_exactly(known, (name, *more))
 

@@ -57,7 +57,9 @@ def prepared(api: Api, operation: str) -> tuple[str, dict[str, str]]:
     """Return where *operation* is, and fields that it takes, in *api*."""
     entry = api.insert(NUMBER)
     api.add_campaign("SPRING")
-    given = {k: v.replace("ENTRY", str(entry)) for k, v in OPERATIONS[operation].items()}
+    given = {
+        k: v.replace("ENTRY", str(entry)) for k, v in OPERATIONS[operation].items()
+    }
     return f"{api.base}/v1/{operation}", {"auth_token": api.token, **given}
 
 
