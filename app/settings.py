@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.domain.access import Edition
 from app.domain.errors import SettingInvalid
 
-DOCUMENTED = "documented"
-EDITIONS = (DOCUMENTED, "live")
 _EDITION_PREFIX = "DNCD_EDITION_"
 
 
@@ -52,7 +51,7 @@ class Settings:
             == "on",
             editions={
                 name.removeprefix(_EDITION_PREFIX).lower(): _choice(
-                    environment, name, EDITIONS
+                    environment, name, tuple(Edition)
                 )
                 for name in environment
                 if name.startswith(_EDITION_PREFIX)

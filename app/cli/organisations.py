@@ -3,8 +3,7 @@
 import click
 
 from app.cli.session import actor, services
-from app.domain.access import Organisation
-from app.settings import EDITIONS
+from app.domain.access import Edition, Organisation
 
 
 def _read_editions(
@@ -13,8 +12,8 @@ def _read_editions(
     editions = {}
     for value in values:
         dialect, _, edition = value.partition("=")
-        if edition not in EDITIONS:
-            message = f"{value!r} is not DIALECT=EDITION ({' or '.join(EDITIONS)})"
+        if edition not in tuple(Edition):
+            message = f"{value!r} is not DIALECT=EDITION ({' or '.join(Edition)})"
             raise click.BadParameter(message)
         editions[dialect] = edition
     return editions

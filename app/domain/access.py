@@ -33,6 +33,13 @@ class Grant(StrEnum):
     ADMIN = "admin"
 
 
+class Edition(StrEnum):
+    """Whose words a dialect uses: the vendor's documents, or its live servers."""
+
+    DOCUMENTED = "documented"
+    LIVE = "live"
+
+
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """The tenant; everything belongs to exactly one."""

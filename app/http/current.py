@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from flask import current_app, g, request
 
-from app.domain.access import Caller, Grant
+from app.domain.access import Caller, Edition, Grant
 from app.http.proxy import read_address
 from app.services import Services
 
-DOCUMENTED = "documented"
 EXTENSION = "dncd"
 
 
@@ -67,7 +66,7 @@ def require_caller() -> Caller:
 def edition(dialect: str) -> str:
     """Return in which edition *dialect* speaks to this caller."""
     known = caller()
-    default = application().editions.get(dialect, DOCUMENTED)
+    default = application().editions.get(dialect, Edition.DOCUMENTED)
     return known.organisation.editions.get(dialect, default) if known else default
 
 

@@ -13,6 +13,7 @@ from app.dialects.convoso.errors import (
     write_body,
 )
 from app.dialects.convoso.schemas import Answer
+from app.domain.access import Edition
 from app.domain.errors import (
     Forbidden,
     RequestMalformed,
@@ -78,7 +79,7 @@ def _describe_refusals(operation: str) -> str:
 
 def _failures(operation: str) -> list[tuple[WireError, str]]:
     def words(condition: type[Any]) -> WireError:
-        return find_words("documented", operation, condition)
+        return find_words(Edition.DOCUMENTED, operation, condition)
 
     return [
         (words(RequestMalformed), "The request cannot be read."),

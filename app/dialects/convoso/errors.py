@@ -12,6 +12,7 @@ from typing import NamedTuple
 from flask import Response
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from app.domain.access import Edition
 from app.domain.errors import (
     AlreadySuppressed,
     CallingCodeInvalid,
@@ -199,8 +200,8 @@ _LIVE: Mapping[str, Words] = {
 }
 
 WIRE_ERRORS: Mapping[str, Mapping[str, Words]] = {
-    "documented": _DOCUMENTED,
-    "live": _LIVE,
+    Edition.DOCUMENTED: _DOCUMENTED,
+    Edition.LIVE: _LIVE,
 }
 
 
