@@ -3,7 +3,7 @@
 import click
 
 from app.cli.session import organisation_option, services_for
-from app.domain import scopes, texts
+from app.domain import texts
 from app.domain.errors import SettingInvalid
 from app.domain.scopes import Campaign
 
@@ -34,7 +34,7 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
         uid=uid,
         name=name,
         type=type_,
-        purpose=purpose and (scopes.known_purpose(purpose) or purpose),
+        purpose=purpose,
     )
     with services_for(organisation) as (services, caller):
         added = services.campaigns.add(caller, campaign_id, wanted)

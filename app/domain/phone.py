@@ -7,6 +7,7 @@ metadata calls its exchange unassigned.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -100,16 +101,25 @@ def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber,
     digits, international = _read_digits(text)
     if international:
         return (read(text, _leading_calling_code(digits)),)
+    plans = _plans()
     found = {
         PhoneNumber(code, digits)
-        for code, lengths in _possible_lengths().items()
-        if len(digits) in lengths
+        for code, plan in plans.items()
+        if len(digits) in plan.lengths
     }
-    try:
-        found.add(read(text, default_calling_code))
-    except NumberInvalid:
-        if not found:
-            raise
+    spellings = [(text, default_calling_code)]
+    spellings += [
+        (text, code)
+        for code, plan in plans.items()
+        if plan.trunk_prefix and digits.startswith(plan.trunk_prefix)
+    ]
+    with suppress(NumberInvalid):
+        spellings.append((f"+{digits}", _leading_calling_code(digits)))
+    for spelling, code in spellings:
+        with suppress(NumberInvalid):
+            found.add(read(spelling, code))
+    if not found:
+        raise NumberInvalid
     return tuple(sorted(found))
 
 
@@ -178,15 +188,24 @@ def _is_valid(number: PhoneNumber) -> bool:
     return phonenumbers.is_valid_number(_parts(number))
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What of a numbering plan tells which numbers may be its own."""
+
+    lengths: frozenset[int]
+    trunk_prefix: str
+
+
 @cache
-def _possible_lengths() -> dict[str, frozenset[int]]:
-    """Return the possible lengths of a national number, by calling code."""
-    lengths = {}
+def _plans() -> dict[str, _Plan]:
+    """Return the numbering plans, by calling code."""
+    plans = {}
     for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
         if regions[0] == _UNKNOWN_TO_ALL:
-            plan = PhoneMetadata.metadata_for_nongeo_region(code, None)
+            metadata = PhoneMetadata.metadata_for_nongeo_region(code, None)
         else:
-            plan = PhoneMetadata.metadata_for_region(regions[0], None)
-        if plan is not None and plan.general_desc is not None:
-            lengths[str(code)] = frozenset(plan.general_desc.possible_length)
-    return lengths
+            metadata = PhoneMetadata.metadata_for_region(regions[0], None)
+        if metadata is not None and metadata.general_desc is not None:
+            lengths = frozenset(metadata.general_desc.possible_length)
+            plans[str(code)] = _Plan(lengths, metadata.national_prefix or "")
+    return plans

@@ -59,8 +59,19 @@ def create_app(
     api = DncApi(app, dialects)
     for dialect in dialects:
         api.register_blueprint(dialect.blueprint)
+    _leave_head_out(app, dialects)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(openapi.blueprint)
     app.extensions["dncd_openapi"] = openapi.write(api, dialects)
     return app
+
+
+def _leave_head_out(app: Flask, dialects: tuple[Dialect, ...]) -> None:
+    """Name no method as allowed that is refused: a dialect's GET may change things."""
+
+    @app.after_request
+    def correct(response: Response) -> Response:
+        if response.allow and any(dialect.owns(request.path) for dialect in dialects):
+            response.allow.discard("head")
+        return response

@@ -114,7 +114,11 @@ def _read_json(body: bytes) -> dict[str, str]:
     members = json.loads(body.decode()) if body else {}
     if not isinstance(members, dict):
         raise RequestMalformed
-    return {name: _read_member(value) for name, value in members.items()}
+    return {
+        name: _read_member(value)
+        for name, value in members.items()
+        if value is not None
+    }
 
 
 def _read_member(value: object) -> str:
@@ -127,7 +131,5 @@ def _read_member(value: object) -> str:
             return str(value)
         case float() if isfinite(value):
             return str(value)
-        case None:
-            return ""
         case _:
             raise RequestMalformed

@@ -1,5 +1,7 @@
 """Campaigns and purposes of an organisation."""
 
+from dataclasses import replace
+
 from app.domain import scopes
 from app.domain.access import Caller
 from app.domain.entries import Page
@@ -26,7 +28,8 @@ class Campaigns:
         scopes.read_campaign_code(campaign.uid)
         with self._database.transaction(Scope(caller.organisation.id)) as tx:
             if campaign.purpose is not None:
-                campaigns.require_purpose(tx, campaign.purpose)
+                purpose = campaigns.require_purpose(tx, campaign.purpose)
+                campaign = replace(campaign, purpose=purpose)
             added = campaigns.add(tx, campaign_id, campaign)
             operations.append(
                 tx, caller, OperationKind.CAMPAIGN_ADDED, why=campaign.uid

@@ -270,7 +270,7 @@ def _read_lead_status(fields: Fields) -> str | None:
 
     An empty status leaves them, one that is not there at all was forgotten.
     """
-    if fields.get("update_lead_status", "").lower() not in _YES:
+    if fields.get("update_lead_status", "").strip(" ").lower() not in _YES:
         return None
     if "lead_status" not in fields:
         raise LeadStatusMissing
