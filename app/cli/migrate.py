@@ -10,7 +10,8 @@ from app.store import migrations
 @click.command()
 def migrate() -> None:
     """Bring the database to the newest migration."""
-    settings = Settings.from_environment()
-    with told_in_one_line(), database_url(settings) as url:
-        migrations.migrate(owner_url(settings, url))
+    with told_in_one_line():
+        settings = Settings.from_environment()
+        with database_url(settings) as url:
+            migrations.migrate(owner_url(settings, url))
     click.echo(f"The database is at migration {migrations.newest_revision()}.")

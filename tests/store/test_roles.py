@@ -52,6 +52,7 @@ def test_neither_the_owner_nor_the_service_needs_to_be_a_superuser(
 ) -> None:
     owner_url, service_url = logins
     migrate(owner_url)
+    migrate(service_url)  # which finds nothing to do
     database = Database(service_url, connections=3)
     services = build_services(database)
 
