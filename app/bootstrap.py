@@ -1,5 +1,6 @@
 """Where the concrete parts meet: settings and a database become services."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,6 +44,8 @@ def build_app(settings: Settings, database_url: str) -> Flask:
         connections=settings.threads,
         prepare_statements=settings.prepare_statements,
     )
+    # A pool that is left to the interpreter's end holds it up for seconds a thread.
+    atexit.register(database.close)
     return create_app(
         build_services(database),
         DIALECTS,
