@@ -285,3 +285,17 @@ def test_415_is_answered_to_a_body_of_another_kind(operation, kind, api):
 
     require_refused(answer, 415, 415, "Unsupported Media Type")
     assert state(api) == before
+
+
+def test_a_null_in_json_is_a_parameter_left_out(api):
+    entry = api.insert("5551234567", reason="DNC")
+
+    answer = requests.post(
+        f"{api.base}/v1/dnc/update",
+        json={"auth_token": api.token, "id": entry, "reason": None, "purpose": "note"},
+        timeout=20,
+    )
+
+    assert answer.json() == {"success": True, "id": entry}
+    [found] = api.search(id=entry)
+    assert (found["reason"], found["purpose"]) == ("DNC", "note")
