@@ -10,7 +10,12 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── LeadStatusMissing       ├── LeadStatusInvalid
     │   ├── LeadNameInvalid         ├── IdInvalid
     │   ├── OffsetInvalid           ├── LimitInvalid
-    │   ├── DateInvalid             └── RequestMalformed
+    │   ├── DateInvalid             ├── RequestMalformed
+    │   ├── TooManyNumbers
+    │   └── FileRefused             a file of numbers that cannot be read to its end
+    │       ├── ColumnMissing       ├── TextNotUtf8
+    │       ├── RowTooLong          ├── FileTooLarge
+    │       └── FormatUnknown
     ├── AccessDenied
     │   ├── TokenInvalid            └── Forbidden
     ├── StoreUnavailable ── OutcomeUnknown
@@ -101,6 +106,34 @@ class LimitInvalid(Refused):
 
 class DateInvalid(Refused):
     """Neither ``YYYY-MM-DD`` nor ``YYYY-MM-DD hh:mm:ss``, or no day of the calendar."""
+
+
+class TooManyNumbers(Refused):
+    """More numbers than one request may ask about."""
+
+
+class FileRefused(Refused):
+    """A file of numbers cannot be read to its end; the message says where and why."""
+
+
+class ColumnMissing(FileRefused):
+    """No column of the file holds telephone numbers, or not one that was named."""
+
+
+class TextNotUtf8(FileRefused):
+    """The file holds bytes that are no UTF-8 text."""
+
+
+class RowTooLong(FileRefused):
+    """A row is longer than any row of numbers can be."""
+
+
+class FileTooLarge(FileRefused):
+    """A compressed file holds far more than its size tells: a decompression bomb."""
+
+
+class FormatUnknown(FileRefused):
+    """Neither by name nor by content is this a file that dncd can read."""
 
 
 class AccessDenied(DncError):

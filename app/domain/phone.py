@@ -7,6 +7,7 @@ metadata calls its exchange unassigned.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,9 @@ _FORMATTING = str.maketrans("", "", "+ .-()")
 _SPELLING = re.compile(r"\+?[ ]?[0-9(][0-9 .()-]*")
 # A spreadsheet's number, not a person's: 5.551234567 or 5551234567.0
 _DECIMAL = re.compile(r"[0-9]\.[0-9]+|[0-9]+\.[0-9]{1,2}")
+# What nearly every line of a long list looks like; "00" would begin a calling code.
+_PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
+_NANP_TRUNK = 10**_NANP_LENGTH
 _CALLING_CODE = re.compile(r"\+?([1-9][0-9]{0,2})")
 
 
@@ -88,6 +92,25 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     if len(found) != 1:
         raise NumberInvalid
     return found.pop()
+
+
+def bulk_reader(calling_code: str) -> Callable[[str], int]:
+    """
+    Return a function that reads a great many texts within *calling_code*.
+
+    It returns the key of the number that ``read`` would, at a fraction of the cost for
+    ten plain digits of the NANP, and raises NumberInvalid as ``read`` does.
+    """
+    if calling_code != NANP_CALLING_CODE:
+        return lambda text: read(text, calling_code).e164
+    is_plain = _PLAIN_NANP.fullmatch
+
+    def read_nanp(text: str) -> int:
+        if is_plain(text):
+            return int(text) % _NANP_TRUNK + _NANP_TRUNK
+        return read(text, NANP_CALLING_CODE).e164
+
+    return read_nanp
 
 
 def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber, ...]:

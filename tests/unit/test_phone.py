@@ -178,3 +178,31 @@ def test_a_number_without_a_calling_code_may_be_any_country_s():
     )
     with pytest.raises(NumberInvalid):
         phone.read_in_any_code("1", "1")
+
+
+@given(text=st.from_regex(r"\A[+0-9]?[ 0-9().-]{6,16}\Z"), code=st.sampled_from("17"))
+def test_a_long_list_is_read_as_each_of_its_numbers_would_be(text, code):
+    def outcome(read):
+        try:
+            return read()
+        except NumberInvalid:
+            return None
+
+    assert outcome(lambda: phone.bulk_reader(code)(text)) == outcome(
+        lambda: phone.read(text, code).e164
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["5551234567", "15551234567", "0012345678", "٥٥٥١٢٣٤٥٦٧"]
+)
+def test_plain_digits_are_read_as_any_other_spelling(text):
+    def outcome(read):
+        try:
+            return read()
+        except NumberInvalid:
+            return None
+
+    assert outcome(lambda: phone.bulk_reader("1")(text)) == outcome(
+        lambda: phone.read(text, "1").e164
+    )

@@ -1,0 +1,1 @@
+"""Files of numbers: bytes into rows and back.  No HTTP, no SQL, no rule."""

@@ -1,0 +1,40 @@
+"""Which column of somebody's file is which, whatever they call it."""
+
+import re
+from collections.abc import Collection, Sequence
+
+PHONE_NUMBER = (
+    "phonenumber",
+    "phone",
+    "number",
+    "telephone",
+    "telephonenumber",
+    "phone1",
+    "mobile",
+    "mobilephone",
+    "cell",
+    "cellphone",
+    "msisdn",
+    "e164",
+    "dncnumber",
+)
+PHONE_CODE = ("phonecode", "countrycode", "callingcode", "dialcode")
+
+_DECORATION = re.compile(r"[^0-9a-z]+")
+
+
+def find_column(header: Sequence[str], names: Collection[str]) -> int | None:
+    """
+    Return where in *header* the first of *names* stands that is there, or None.
+
+    Neither case nor punctuation matters: ``Phone Number`` is ``phonenumber``.
+    """
+    plain = [_plain(name) for name in header]
+    for name in names:
+        if _plain(name) in plain:
+            return plain.index(_plain(name))
+    return None
+
+
+def _plain(name: str) -> str:
+    return _DECORATION.sub("", name.casefold())
