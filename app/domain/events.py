@@ -9,6 +9,8 @@ class OperationKind(StrEnum):
     ENTRY_SUPPRESSED = "entry:suppressed"
     ENTRY_REVISED = "entry:revised"
     ENTRY_RELEASED = "entry:released"
+    CHECK_BYPASSED = "check:bypassed"
+    CHECKING_SWITCHED = "checking:switched"
     LEAD_INSERTED = "lead:inserted"
     LEADS_IMPORTED = "leads:imported"
     LEAD_STATUS_DEFINED = "lead_status:defined"

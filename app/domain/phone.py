@@ -29,7 +29,7 @@ _SPELLING = re.compile(r"\+?[ ]?[0-9(][0-9 .()-]*")
 _DECIMAL = re.compile(r"[0-9]\.[0-9]+|[0-9]+\.[0-9]{1,2}")
 # What nearly every line of a long list looks like; "00" would begin a calling code.
 _PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
-_NANP_TRUNK = 10**_NANP_LENGTH
+_SCIENTIFIC = re.compile(r"[0-9][0-9.,]*[eE][+]?[0-9]+")
 _CALLING_CODE = re.compile(r"\+?([1-9][0-9]{0,2})")
 
 
@@ -94,6 +94,21 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     return found.pop()
 
 
+def explain(text: str) -> str:
+    """Return in words why *text*, which ``read`` has refused, is no number."""
+    if not text.strip():
+        return "no number"
+    if len(text) > TEXT_LENGTH:
+        return f"longer than {TEXT_LENGTH} characters"
+    if _SCIENTIFIC.fullmatch(text.strip()):
+        return "a spreadsheet's scientific notation, which has lost digits"
+    if _DECIMAL.fullmatch(text.strip()):
+        return "a decimal number"
+    if not _SPELLING.fullmatch(text.strip(" ")):
+        return "has characters that are no part of a phone number"
+    return "not a possible number of its calling code"
+
+
 def bulk_reader(calling_code: str) -> Callable[[str], int]:
     """
     Return a function that reads a great many texts within *calling_code*.
@@ -104,10 +119,11 @@ def bulk_reader(calling_code: str) -> Callable[[str], int]:
     if calling_code != NANP_CALLING_CODE:
         return lambda text: read(text, calling_code).e164
     is_plain = _PLAIN_NANP.fullmatch
+    trunk: int = 10**_NANP_LENGTH
 
     def read_nanp(text: str) -> int:
         if is_plain(text):
-            return int(text) % _NANP_TRUNK + _NANP_TRUNK
+            return int(text) % trunk + trunk
         return read(text, NANP_CALLING_CODE).e164
 
     return read_nanp

@@ -74,6 +74,21 @@ def read_campaign(text: str) -> CampaignReference:
     raise CampaignUnknown
 
 
+def read_called_campaign(text: str) -> CampaignReference | None:
+    """
+    Return the campaign that calls are to be made for, or None for none in particular.
+
+    The organisation's own list stands for none. Raises CampaignUnknown for what is no
+    campaign; the purpose lists are none, for they do not say which purpose is meant.
+    """
+    reference = read_campaign(text) if text else None
+    if reference is None or reference.number == ORGANISATION_LIST:
+        return None
+    if reference.is_purpose_list:
+        raise CampaignUnknown
+    return reference
+
+
 def read_campaign_code(text: str) -> str:
     """Return *text* as a new campaign's code; raises CampaignUnknown if it is none."""
     if _CODE.fullmatch(text):

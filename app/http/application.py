@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from app.http import forms, health, limits, metrics, openapi, request_log
 from app.http.current import EXTENSION, Application
 from app.http.dialect import Dialect
+from app.http.fast_lane import FastLane
 from app.http.proxy import TrustedProxies
 from app.services import Services
 
@@ -47,7 +48,14 @@ def create_app(
     *editions* are the server's defaults, by dialect.
     """
     app = Flask("app.http", static_folder="static", template_folder="templates")
-    app.wsgi_app = TrustedProxies(app.wsgi_app, trusted_proxies)  # type: ignore[method-assign]
+    lanes = {
+        path: (dialect.name, lane)
+        for dialect in dialects
+        for path, lane in dialect.lanes.items()
+    }
+    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+        FastLane(app.wsgi_app, services, lanes), trusted_proxies
+    )
     # A path with doubled slashes is no path of ours, rather than a redirect to one.
     app.url_map.merge_slashes = False
     app.request_class = forms.Request

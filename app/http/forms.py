@@ -75,12 +75,25 @@ def read_fields(request: flask.Request) -> Fields:
     """
     try:
         limits.bound_chunked(request.environ)
-        parameters = _read_pairs(request.query_string) | _read_body(request)
+        parameters = read_pairs(request.query_string) | _read_body(request)
     except (OSError, ParseException, ValueError, RecursionError) as error:
         raise RequestMalformed from error
     if len(parameters) > limits.FORM_PARAMETERS:
         raise RequestMalformed
     return parameters
+
+
+def read_whole(request: flask.Request, most_bytes: int) -> bytes:
+    """
+    Return a request's body of up to *most_bytes*, told or chunked.
+
+    Raises RequestMalformed if it breaks off, RequestEntityTooLarge.
+    """
+    try:
+        limits.bound_chunked(request.environ, most_bytes)
+        return request.get_data(cache=False)
+    except (OSError, ParseException, ValueError) as error:
+        raise RequestMalformed from error
 
 
 def _read_body(request: flask.Request) -> dict[str, str]:
@@ -90,7 +103,7 @@ def _read_body(request: flask.Request) -> dict[str, str]:
         return dict(request.form.items(multi=True))
     body = request.get_data(parse_form_data=False)
     if request.mimetype == FORM:
-        return _read_pairs(body)
+        return read_pairs(body)
     if request.mimetype == JSON:
         return _read_json(body)
     if body:
@@ -98,7 +111,7 @@ def _read_body(request: flask.Request) -> dict[str, str]:
     return {}
 
 
-def _read_pairs(text: bytes) -> dict[str, str]:
+def read_pairs(text: bytes) -> dict[str, str]:
     """Return the pairs of a query or form; raises ValueError if it is not UTF-8."""
     return dict(
         parse_qsl(

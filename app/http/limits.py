@@ -12,6 +12,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 FORM_BYTES = 64 * 1024
 FORM_PARAMETERS = 100
 
+# Fifty thousand numbers of eighty bytes each.
+BATCH_NUMBERS = 50_000
+BATCH_BYTES = 4 * 1024 * 1024
+
 REQUEST_LINE_BYTES = 8190
 HEADERS = 64
 HEADER_BYTES = 8190
@@ -39,17 +43,17 @@ def install(app: Flask) -> None:
         return response
 
 
-def bound_chunked(environ: dict[str, Any]) -> None:
+def bound_chunked(environ: dict[str, Any], most: int = FORM_BYTES) -> None:
     """
-    Read a body whose length was not told, up to the limit, so that it has a length.
+    Read a body whose length was not told, up to *most*, so that it has a length.
 
     werkzeug would cut such a body at the limit and go on with what came before. Raises
     RequestEntityTooLarge, and whatever reading the body raises.
     """
     if environ.get("CONTENT_LENGTH") or not environ.get("wsgi.input_terminated"):
         return
-    body = environ["wsgi.input"].read(FORM_BYTES + 1)
-    if len(body) > FORM_BYTES:
+    body = environ["wsgi.input"].read(most + 1)
+    if len(body) > most:
         raise RequestEntityTooLarge
     environ["wsgi.input"] = BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))

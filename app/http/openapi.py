@@ -12,6 +12,7 @@ from flask_smorest import Api
 
 from app import __version__
 from app.http.dialect import Dialect
+from app.http.documentation import BEARER
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -44,6 +45,13 @@ def browser() -> Response:
     return response
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes what occurs twice twice: SDK generators do not all know aliases."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
 def configure(app: Flask) -> None:
     """Give flask-smorest what it writes the document with."""
     app.config |= {
@@ -65,10 +73,13 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
     """Return the document as YAML, its keys in the order of the code."""
     document: dict[str, Any] = api.spec.to_dict()
     # flask-smorest publishes this whether or not anything uses it.
-    schemas = document.get("components", {}).get("schemas", {})
+    schemas = document["components"]["schemas"]
     for unused in ("PaginationMetadata", "Error"):
         schemas.pop(unused, None)
-    document.get("components", {}).pop("responses", None)
+    document["components"].pop("responses", None)
+    document["components"]["securitySchemes"] = {
+        BEARER: {"type": "http", "scheme": "bearer"}
+    }
     for item in document["paths"].values():
         for operation in item.values():
             operation["responses"].pop("default", None)
@@ -77,4 +88,6 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
         {"name": dialect.name, "description": dialect.description}
         for dialect in dialects
     ]
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=88)
+    return yaml.dump(
+        document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=88
+    )

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -25,12 +26,15 @@ class TrustedProxies:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Pass the request on, with its sender's address where a proxy told it."""
+        if "HTTP_X_FORWARDED_FOR" not in environ:
+            return self._direct(environ, start_response)
         sender = environ.get("REMOTE_ADDR")
         if sender in self._addresses or EVERYBODY in self._addresses:
             return self._forwarded(environ, start_response)
         return self._direct(environ, start_response)
 
 
+@lru_cache(maxsize=1024)
 def read_address(text: str | None) -> str | None:
     """Return an IP address as PostgreSQL takes it, or None for what is none."""
     try:

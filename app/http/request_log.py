@@ -16,6 +16,7 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.typing import Processor
 
+from app.domain.access import Caller
 from app.http import current
 from app.http.proxy import read_address
 
@@ -81,29 +82,54 @@ def configure() -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
+def choose_id(offered: str) -> str:
+    """Return the id that the client *offered*, if it may be one, or a new one."""
+    acceptable = _REQUEST_ID.fullmatch(offered) and not _SECRET.search(offered)
+    return offered if acceptable else current.new_request_id()
+
+
+def report(  # noqa: PLR0913  one parameter a field
+    *,
+    request_id: str,
+    method: str,
+    endpoint: str | None,
+    status: int,
+    seconds: float,
+    address: str | None,
+    caller: Caller | None,
+) -> None:
+    """Write the line of one answered request."""
+    _log.info(
+        "request",
+        request_id=request_id,
+        method=method,
+        endpoint=endpoint,
+        status=status,
+        milliseconds=round(seconds * 1000, 1),
+        address=address,
+        organisation=caller and caller.organisation.id,
+        token=caller and caller.token_id,
+    )
+
+
 def install(app: Flask) -> None:
     """Give every request of *app* an id and a line in the log."""
 
     @app.before_request
     def begin() -> None:
-        offered = request.headers.get("X-Request-ID", "")
-        acceptable = _REQUEST_ID.fullmatch(offered) and not _SECRET.search(offered)
-        g.request_id = offered if acceptable else current.new_request_id()
+        g.request_id = choose_id(request.headers.get("X-Request-ID", ""))
         g.began = time.perf_counter()
 
     @app.after_request
-    def report(response: Response) -> Response:
+    def report_answer(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.request_id
-        caller = current.caller()
-        _log.info(
-            "request",
+        report(
             request_id=g.request_id,
             method=request.method,
             endpoint=request.endpoint,
             status=response.status_code,
-            milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+            seconds=time.perf_counter() - g.began,
             address=read_address(request.remote_addr),
-            organisation=caller and caller.organisation.id,
-            token=caller and caller.token_id,
+            caller=current.caller(),
         )
         return response

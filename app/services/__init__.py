@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.services.access import Access
 from app.services.campaigns import Campaigns
+from app.services.checks import Checks
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
@@ -17,6 +18,7 @@ class Services:
 
     access: Access
     campaigns: Campaigns
+    checks: Checks
     leads: Leads
     organisations: Organisations
     readiness: Readiness

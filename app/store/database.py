@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString, Protocol
 
@@ -32,6 +32,11 @@ ENTER = """
            set_config('dncd.organisation_name', %(organisation_name)s, true),
            set_config('dncd.secret_hash', %(secret_hash)s, true)
 """
+
+BEGIN = "BEGIN"
+
+# Every statement of the transaction sees what the first one saw.
+BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
@@ -110,7 +115,7 @@ class Once:
         with self.database.connection() as connection:
             try:
                 with connection.pipeline():
-                    connection.execute("BEGIN")
+                    connection.execute(BEGIN)
                     connection.execute(ENTER, self.scope.as_parameters())
                     cursor = connection.execute(statement, parameters)
                     connection.execute("COMMIT")
@@ -210,16 +215,23 @@ class Database:
             connection.close()
             self._pool.putconn(connection)
 
-    @contextmanager
-    def transaction(self, scope: Scope) -> Iterator[Open]:
+    def transaction(self, scope: Scope) -> AbstractContextManager[Open]:
         """
         Open a transaction for several statements; it commits when the block ends.
 
         Raises OutcomeUnknown when the answer to COMMIT was lost.
         """
+        return self._open(scope, BEGIN)
+
+    def snapshot(self, scope: Scope) -> AbstractContextManager[Open]:
+        """Open a transaction whose statements all read at one instant, and no more."""
+        return self._open(scope, BEGIN_SNAPSHOT)
+
+    @contextmanager
+    def _open(self, scope: Scope, begin: LiteralString) -> Iterator[Open]:
         with self.connection() as connection:
             with connection.pipeline():
-                connection.execute("BEGIN")
+                connection.execute(begin)
                 connection.execute(ENTER, scope.as_parameters())
             try:
                 yield Open(connection, scope)

@@ -5,12 +5,9 @@ A refusal of the content is HTTP 200; real clients take any other status for a f
 of the transport.
 """
 
-import json
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from flask import Response
-from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.domain.access import Edition
 from app.domain.errors import (
@@ -18,10 +15,8 @@ from app.domain.errors import (
     CallingCodeInvalid,
     CampaignUnknown,
     DateInvalid,
-    DncError,
     EntryRepeated,
     EntryUnknown,
-    Forbidden,
     IdInvalid,
     LeadNameInvalid,
     LeadStatusInvalid,
@@ -32,34 +27,11 @@ from app.domain.errors import (
     OffsetInvalid,
     PurposeInvalid,
     ReasonInvalid,
-    RequestMalformed,
     StoreUnavailable,
-    TokenInvalid,
 )
 from app.http import current
 from app.http.dialect import Failure
-
-RETRY_AFTER_SECONDS = "1"
-
-
-class WireError(NamedTuple):
-    """What a client reads: the code and text in the body, the status before it."""
-
-    code: int
-    text: str
-    status: int = 200
-
-
-Words = Mapping[type[DncError], WireError]
-
-_UNAVAILABLE = WireError(503, "Service unavailable, try again", 503)
-
-_EVERYWHERE: Words = {
-    TokenInvalid: WireError(5001, "Auth token is invalid", 401),
-    Forbidden: WireError(403, "Forbidden", 403),
-    RequestMalformed: WireError(400, "The request cannot be read", 400),
-    StoreUnavailable: _UNAVAILABLE,
-}
+from app.http.envelope import EVERYWHERE, WireError, Words, write_failure
 
 
 def _number(error: WireError) -> Words:
@@ -77,7 +49,7 @@ _STATUS: Words = {LeadStatusInvalid: WireError(6005, "Invalid lead status")}
 # The operations that Convoso's editions do not tell apart.
 _NEIGHBOURS: Mapping[str, Words] = {
     "leads_insert": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         **_number(WireError(6006, "Invalid phone number")),
         **_CAMPAIGN,
         **_STATUS,
@@ -85,19 +57,19 @@ _NEIGHBOURS: Mapping[str, Words] = {
         StoreUnavailable: WireError(6056, "Insert operation failed", 503),
     },
     "leads_search": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         **_number(WireError(6006, "Invalid phone format")),
         **_CAMPAIGN,
         **_STATUS,
         **_page(_PARAMETER),
     },
-    "status_search": {**_EVERYWHERE, **_STATUS, **_page(_PARAMETER)},
-    "campaigns_search": {**_EVERYWHERE, **_CAMPAIGN, **_page(_PARAMETER)},
+    "status_search": {**EVERYWHERE, **_STATUS, **_page(_PARAMETER)},
+    "campaigns_search": {**EVERYWHERE, **_CAMPAIGN, **_page(_PARAMETER)},
 }
 
 _DOCUMENTED: Mapping[str, Words] = {
     "dnc_insert": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         **_number(WireError(6006, "Invalid phone number")),
         EntryRepeated: WireError(6007, "Duplicate entry"),
         AlreadySuppressed: WireError(6008, "Phone already in DNC"),
@@ -107,7 +79,7 @@ _DOCUMENTED: Mapping[str, Words] = {
         PurposeInvalid: WireError(6058, "Invalid purpose"),
     },
     "dnc_update": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         **_number(WireError(6004, "Invalid phone number format")),
         AlreadySuppressed: WireError(6008, "Phone number already in DNC"),
         CampaignUnknown: WireError(6026, "Invalid campaign ID"),
@@ -118,7 +90,7 @@ _DOCUMENTED: Mapping[str, Words] = {
         StoreUnavailable: WireError(6059, "Update operation failed", 503),
     },
     "dnc_search": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         **_number(WireError(6006, "Invalid phone format")),
         **_page(_PARAMETER),
         DateInvalid: _PARAMETER,
@@ -127,7 +99,7 @@ _DOCUMENTED: Mapping[str, Words] = {
         PurposeInvalid: WireError(6058, "Invalid purpose filter"),
     },
     "dnc_delete": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         NumberInvalid: WireError(6000, "Invalid phone number"),
         NotSuppressed: WireError(6001, "Phone not found in DNC"),
         CampaignUnknown: WireError(6002, "Invalid campaign ID"),
@@ -149,7 +121,7 @@ _LIVE_EXISTS = WireError(6008, "The phone number already exists.")
 
 _LIVE: Mapping[str, Words] = {
     "dnc_insert": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         CampaignUnknown: WireError(6006, "Invalid Campaign ID"),
         NumberInvalid: WireError(6007, "Invalid Phone Number"),
         EntryRepeated: _LIVE_EXISTS,
@@ -159,7 +131,7 @@ _LIVE: Mapping[str, Words] = {
         ReasonInvalid: _LIVE_REASON,
     },
     "dnc_update": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         CampaignUnknown: WireError(6004, "Unknown Campaign ID"),
         NumberInvalid: WireError(6008, "The phone number is invalid"),
         CallingCodeInvalid: _LIVE_COUNTRY,
@@ -174,7 +146,7 @@ _LIVE: Mapping[str, Words] = {
         ),
     },
     "dnc_search": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         CampaignUnknown: WireError(6006, "Invalid Campaign ID"),
         OffsetInvalid: WireError(7231, "Invalid offset value"),
         LimitInvalid: WireError(7258, "Invalid limit value"),
@@ -187,7 +159,7 @@ _LIVE: Mapping[str, Words] = {
         ReasonInvalid: _LIVE_REASON,
     },
     "dnc_delete": {
-        **_EVERYWHERE,
+        **EVERYWHERE,
         CallingCodeInvalid: WireError(6000, "Missing Phone Code"),
         CampaignUnknown: WireError(6001, "Missing Campaign ID"),
         PurposeInvalid: WireError(6001, "Missing Campaign ID"),
@@ -205,45 +177,11 @@ WIRE_ERRORS: Mapping[str, Mapping[str, Words]] = {
 }
 
 
-def find_words(edition: str, operation: str, failure: type[DncError]) -> WireError:
-    """Return the words for *failure*, or for the condition that it is a kind of."""
-    words = WIRE_ERRORS[edition].get(operation, _EVERYWHERE)
-    for condition in failure.__mro__:
-        if condition in words:
-            return words[condition]
-    return _UNAVAILABLE
-
-
-def write_body(error: WireError) -> dict[str, object]:
-    """Return the body that tells a client of *error*; it reads text or message."""
-    return {
-        "success": False,
-        "code": error.code,
-        "text": error.text,
-        "message": error.text,
-    }
+def words_of(edition: str, operation: str) -> Words:
+    """Return what *operation* says in *edition*; of an unknown one, the common part."""
+    return WIRE_ERRORS[edition].get(operation, EVERYWHERE)
 
 
 def write_error(failure: Failure, operation: str) -> Response:
     """Return the answer to a request that *operation* could not carry out."""
-    edition = current.edition("convoso")
-    if isinstance(failure, InternalServerError):
-        error = find_words(edition, operation, StoreUnavailable)
-    elif isinstance(failure, HTTPException):
-        status = failure.code or 500
-        error = WireError(status, failure.name, status)
-    else:
-        error = find_words(edition, operation, type(failure))
-    body = write_body(error)
-    if isinstance(failure, AlreadySuppressed):
-        body["id"] = failure.entry_id
-    response = Response(
-        json.dumps(body), status=error.status, content_type="application/json"
-    )
-    if error.status == 503:  # noqa: PLR2004
-        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
-    if error.status == 401:  # noqa: PLR2004
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(failure, HTTPException) and "Allow" in dict(failure.get_headers()):
-        response.headers["Allow"] = dict(failure.get_headers())["Allow"]
-    return response
+    return write_failure(words_of(current.edition("convoso"), operation), failure)

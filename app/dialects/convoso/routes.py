@@ -1,18 +1,17 @@
 """Convoso's operations: read, do one thing, write."""
 
-from collections.abc import Callable
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import Response
-from marshmallow import Schema
 
-from app.dialects.convoso import documentation, schemas, wire
-from app.dialects.convoso.errors import write_error
+from app.dialects.convoso import schemas, wire
+from app.dialects.convoso.errors import WIRE_ERRORS, write_error
 from app.domain.access import Grant
 from app.http.current import require_caller, services
-from app.http.dialect import View, dialect_blueprint, needs
+from app.http.dialect import dialect_blueprint
+from app.http.documentation import Described
 from app.http.forms import Fields
+from app.http.schemas import Answer
 
 blueprint = dialect_blueprint("convoso", "/v1", write_error)
 blueprint.description = (
@@ -21,26 +20,7 @@ blueprint.description = (
 )
 
 
-def operation(
-    rule: str, grant: Grant, request: Schema, answer: type[Schema]
-) -> Callable[[View], View]:
-    """Register a view under *rule* for callers with *grant*, and describe it."""
-
-    def register(view: View) -> View:
-        describe = partial(documentation.describe, blueprint, view, answer)
-        authenticate = needs(grant, "auth_token")
-        form = blueprint.arguments(
-            request, location="fields", example=documentation.example_of(request)
-        )(describe(suffix=""))
-        query = blueprint.arguments(request, location="query")(
-            describe(suffix="ByQuery")
-        )
-        blueprint.form_route(
-            rule, view.__name__, form=authenticate(form), query=authenticate(query)
-        )
-        return view
-
-    return register
+operation = Described(blueprint, WIRE_ERRORS).form_operation
 
 
 @operation("/dnc/insert", Grant.INSERT, schemas.DncInsert(), schemas.IdAnswer)
@@ -85,7 +65,7 @@ def dnc_search(fields: Fields) -> Response:
     return wire.write_page(page, total, (wire.write_entry(e, zone) for e in found))
 
 
-@operation("/dnc/delete", Grant.DELETE, schemas.DncDelete(), schemas.Answer)
+@operation("/dnc/delete", Grant.DELETE, schemas.DncDelete(), Answer)
 def dnc_delete(fields: Fields) -> Response:
     """
     Take a number off the do-not-call list.

@@ -5,7 +5,7 @@ A schema says which parameters an operation needs; what their values mean is rea
 ``wire``. The same schemas are the OpenAPI document.
 """
 
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import Schema, fields
 
 from app.dialects.convoso.wire import LARGEST_LIMIT, LARGEST_OFFSET
 from app.domain.errors import (
@@ -17,44 +17,7 @@ from app.domain.errors import (
 )
 from app.domain.texts import NAME_LENGTH, PURPOSE_LENGTH, REASON_LENGTH
 from app.http.forms import Parameter
-
-
-class Request(Schema):
-    """What every request carries; what it carries besides is not looked at."""
-
-    class Meta:
-        """Clients send parameters of their own, which are no fault."""
-
-        unknown = EXCLUDE
-
-    auth_token = Parameter(
-        "The token's secret. `Authorization: Bearer` is understood in its place.",
-        needed=True,
-        writeOnly=True,
-        format="password",
-        example="dncd_0123456789abcdefghijkl012345",
-    )
-
-
-class Answer(Schema):
-    """What every answer carries; a refusal has its code and text besides."""
-
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
-
-    success = fields.Boolean(
-        required=True,
-        metadata={"description": "Whether it was done.", "example": True},
-    )
-    code = fields.Integer(
-        metadata={"description": "Why it was refused; only where success is false."}
-    )
-    text = fields.String(
-        metadata={"description": "The refusal in words; only where success is false."}
-    )
-    message = fields.String(metadata={"description": "The same as text."})
+from app.http.schemas import Answer, Request
 
 
 def _number(missed: type[Refused] | None = None) -> Parameter:

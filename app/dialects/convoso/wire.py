@@ -1,6 +1,5 @@
 """Convoso's requests into our words, and our answers into Convoso's."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from zoneinfo import ZoneInfo
@@ -24,6 +23,7 @@ from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, CampaignReference
 from app.domain.texts import BLANK, NOT_BLANK, TextFilter
+from app.http.envelope import write_json
 from app.http.forms import Fields
 
 BLANK_TEXT = "-BLANK-"
@@ -138,12 +138,12 @@ def read_status_code(fields: Fields) -> str | None:
 
 def write_id(entry_id: int) -> Response:
     """Answer that it is done, and the id of what was stored or changed."""
-    return _write({"success": True, "id": entry_id})
+    return write_json({"success": True, "id": entry_id})
 
 
 def write_done() -> Response:
     """Answer that it is done."""
-    return _write({"success": True})
+    return write_json({"success": True})
 
 
 def write_page(
@@ -156,7 +156,7 @@ def write_page(
         "total": total,
         "entries": list(entries),
     }
-    return _write({"success": True, "data": data})
+    return write_json({"success": True, "data": data})
 
 
 def write_entry(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
@@ -287,8 +287,3 @@ def _write_campaign_of(campaign: Campaign) -> dict[str, str]:
         "campaign_uid": campaign.uid,
         "campaign_name": campaign.name,
     }
-
-
-def _write(body: Mapping[str, object]) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, content_type="application/json")

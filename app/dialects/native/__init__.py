@@ -1,0 +1,23 @@
+"""dncd's own questions, in the envelope of the form API: check, batch and files."""
+
+from app.dialects.native import wire
+from app.dialects.native.errors import WIRE_ERRORS, write_error
+from app.dialects.native.routes import blueprint
+from app.domain.access import Grant
+from app.http.dialect import Dialect
+from app.http.fast_lane import Lane
+
+DIALECT = Dialect(
+    name=blueprint.name,
+    blueprint=blueprint,
+    # The paths that it shares with the form API are that one's to refuse.
+    prefixes=(),
+    write_error=write_error,
+    description=blueprint.description,
+    errors=WIRE_ERRORS,
+    lanes={
+        "/v1/dnc/check": Lane(
+            operation="check", grant=Grant.CHECK, answer=wire.answer_check
+        )
+    },
+)

@@ -1,0 +1,68 @@
+"""
+Every condition in the native dialect's words, a table for each operation.
+
+The codes are the form API's where it has one. Where the answer would have been a file a
+refusal is HTTP 400, so that nobody keeps it as one.
+"""
+
+from collections.abc import Mapping
+
+from flask import Response
+
+from app.domain.access import Edition
+from app.domain.errors import (
+    CallingCodeInvalid,
+    CampaignUnknown,
+    ColumnMissing,
+    FileRefused,
+    FileTooLarge,
+    FormatUnknown,
+    NumberInvalid,
+    RowTooLong,
+    TextNotUtf8,
+    TooManyNumbers,
+)
+from app.http import limits
+from app.http.dialect import Failure
+from app.http.envelope import EVERYWHERE, WireError, Words, write_failure
+
+_NUMBER: Words = {
+    NumberInvalid: WireError(6006, "Invalid phone number"),
+    CallingCodeInvalid: WireError(6006, "Invalid phone number"),
+}
+_CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
+
+_FILE: Words = {
+    CallingCodeInvalid: WireError(6006, "Invalid phone code", 400),
+    CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
+    ColumnMissing: WireError(6062, "No column of phone numbers", 400),
+    TextNotUtf8: WireError(6063, "Not UTF-8", 400),
+    RowTooLong: WireError(6064, "Row too long", 400),
+    FileTooLarge: WireError(6065, "Decompressed file too large", 400),
+    FormatUnknown: WireError(6066, "Unknown file format", 400),
+    FileRefused: WireError(6067, "File cannot be read", 400),
+}
+
+_WORDS: Mapping[str, Words] = {
+    "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN},
+    "check_batch": {
+        **EVERYWHERE,
+        **_NUMBER,
+        **_CAMPAIGN,
+        TooManyNumbers: WireError(
+            6061, f"Too many numbers: at most {limits.BATCH_NUMBERS} a request"
+        ),
+    },
+    "scrub": {**EVERYWHERE, **_FILE},
+}
+
+# One vendor has one edition: it says the same in both.
+WIRE_ERRORS: Mapping[str, Mapping[str, Words]] = {
+    Edition.DOCUMENTED: _WORDS,
+    Edition.LIVE: _WORDS,
+}
+
+
+def write_error(failure: Failure, operation: str) -> Response:
+    """Return the answer to a request that *operation* could not carry out."""
+    return write_failure(_WORDS.get(operation, EVERYWHERE), failure)

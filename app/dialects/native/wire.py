@@ -1,0 +1,181 @@
+"""
+The native dialect's requests into our words, and verdicts into JSON.
+
+Written by hand where it is hot: one check, and each of fifty thousand numbers.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain import phone, scopes
+from app.domain.access import Caller
+from app.domain.errors import (
+    CallingCodeInvalid,
+    NumberInvalid,
+    RequestMalformed,
+    TooManyNumbers,
+)
+from app.domain.rules import Match, Question, Snapshot, Verdict
+from app.domain.scopes import CampaignReference
+from app.http import limits
+from app.http.forms import Fields
+from app.services import Services
+from app.services.checks import Hits
+
+NOT_TEXT = "neither text nor a whole number"
+
+_CALLABLE = (
+    '{"success":true,"data":{"callable":true,"phone_code":"%s","phone_number":"%s",'
+    '"checked_at":"%s","matches":[]}}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many numbers to ask about; *keys* has None where a number is invalid."""
+
+    campaign: CampaignReference | None
+    keys: Sequence[int | None]
+    causes: Mapping[int, str]
+
+
+def answer_check(services: Services, caller: Caller, fields: Fields) -> bytes:
+    """Return the answer to a check; raises what reading and checking raise."""
+    question = read_question(fields)
+    return write_verdict(question, services.checks.check(caller, question))
+
+
+def read_question(fields: Fields) -> Question:
+    """Return what a check asks; raises what is wrong with its parameters."""
+    number, code = fields.get("phone_number"), fields.get("phone_code")
+    if not number:
+        raise NumberInvalid
+    if not code:
+        raise CallingCodeInvalid
+    return Question(
+        number=phone.read(number, phone.read_calling_code(code)),
+        campaign=scopes.read_called_campaign(fields.get("campaign_id", "")),
+    )
+
+
+def write_verdict(question: Question, verdict: Verdict) -> bytes:
+    """Return the JSON of a verdict."""
+    number = question.number
+    if verdict.checked and not verdict.matches:
+        return (
+            _CALLABLE
+            % (number.calling_code, number.national, verdict.checked_at.isoformat())
+        ).encode()
+    data = {
+        "callable": verdict.callable,
+        "phone_code": number.calling_code,
+        "phone_number": number.national,
+        "checked_at": verdict.checked_at.isoformat(),
+        "matches": [_write_match(match) for match in verdict.matches],
+    }
+    if not verdict.checked:
+        data["checking"] = "off"
+    return _dump({"success": True, "data": data})
+
+
+def read_batch(body: bytes) -> Batch:
+    """Return what a batch asks; raises RequestMalformed, TooManyNumbers and others."""
+    try:
+        members = json.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise RequestMalformed from error
+    if not isinstance(members, dict) or not isinstance(members.get("numbers"), list):
+        raise RequestMalformed
+    numbers: list[object] = members["numbers"]
+    if len(numbers) > limits.BATCH_NUMBERS:
+        raise TooManyNumbers
+    code = phone.read_calling_code(_read_text(members.get("phone_code")))
+    campaign = scopes.read_called_campaign(_read_text(members.get("campaign_id")))
+    return Batch(campaign, *_read_numbers(numbers, phone.bulk_reader(code)))
+
+
+def write_batch(batch: Batch, snapshot: Snapshot, hits: Hits) -> bytes:
+    """Return the JSON of a batch: counts, what is listed, what is no number."""
+    listed = [
+        {
+            "index": index,
+            "rule": hits[key].rule,
+            "entry_id": str(hits[key].entry_id),
+            "since": hits[key].since.isoformat(),
+        }
+        for index, key in enumerate(batch.keys)
+        if key in hits
+    ]
+    counted = len(batch.keys)
+    data = {
+        "checked_at": snapshot.taken_at.isoformat(),
+        "snapshot": snapshot.name,
+        "counts": {
+            "numbers": counted,
+            "callable": counted - len(listed) - len(batch.causes),
+            "listed": len(listed),
+            "invalid": len(batch.causes),
+        },
+        "listed": listed,
+        "invalid": [
+            {"index": index, "cause": cause} for index, cause in batch.causes.items()
+        ],
+    }
+    if not snapshot.checking_enabled:
+        data["checking"] = "off"
+    return _dump({"success": True, "data": data})
+
+
+def _read_numbers(
+    numbers: Sequence[object], read: Callable[[str], int]
+) -> tuple[list[int | None], dict[int, str]]:
+    keys: list[int | None] = []
+    causes: dict[int, str] = {}
+    for index, number in enumerate(numbers):
+        try:
+            keys.append(read(number))  # type: ignore[arg-type]  # nearly all are texts
+        except (NumberInvalid, TypeError):
+            text = str(number) if type(number) is int else number
+            keys.append(None)
+            if not isinstance(text, str):
+                causes[index] = NOT_TEXT
+                continue
+            try:
+                keys[index] = read(text)
+            except NumberInvalid:
+                causes[index] = phone.explain(text)
+    return keys, causes
+
+
+def _read_text(value: object) -> str:
+    """Return a member's text, empty if it is not there; raises RequestMalformed."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            raise RequestMalformed
+        case int():
+            return str(value)
+        case _:
+            raise RequestMalformed
+
+
+def _write_match(match: Match) -> dict[str, str]:
+    entry = match.entry
+    return {
+        "id": str(entry.id),
+        "rule": match.rule,
+        "campaign_id": str(entry.campaign_id),
+        "campaign_name": entry.campaign_name,
+        "purpose": entry.purpose or "",
+        "reason": entry.reason or "",
+        "since": entry.since.isoformat(),
+    }
+
+
+def _dump(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,214 @@
+"""What the OpenAPI document says of an operation, taken from the tables it runs by."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from typing import Any
+
+from flask import Response, request
+from marshmallow import Schema
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.domain.access import Edition, Grant
+from app.domain.errors import (
+    Forbidden,
+    RequestMalformed,
+    StoreUnavailable,
+    TokenInvalid,
+)
+from app.http import limits
+from app.http.dialect import FormBlueprint, View, needs, needs_bearer
+from app.http.envelope import (
+    RETRY_AFTER_SECONDS,
+    WireError,
+    Words,
+    find_words,
+    write_body,
+)
+from app.http.forms import FORM
+from app.http.schemas import Answer
+
+REFUSED = 200
+UNREADABLE = 400
+UNAVAILABLE = 503
+
+BEARER = "bearer"
+
+_TOO_LARGE = WireError(413, "Request Entity Too Large", 413)
+_UNSUPPORTED = WireError(415, "Unsupported Media Type", 415)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request's body may be: its kind, its size, what it looks like."""
+
+    media_types: tuple[str, ...]
+    too_large: str
+    unsupported: str
+    most_bytes: int = limits.FORM_BYTES
+    schema: Mapping[str, object] = field(default_factory=dict)
+    example: object = None
+
+    def as_openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description of the first kind."""
+        content = {"schema": dict(self.schema), "example": self.example}
+        return {"required": True, "content": {self.media_types[0]: content}}
+
+
+FORM_BODY = Body(
+    media_types=(FORM,),
+    too_large="The body is larger than 64 KiB.",
+    unsupported="The body is neither a form nor JSON.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is answered when it is done."""
+
+    media_type: str
+    description: str
+    schema: Mapping[str, object]
+    example: object
+
+    def as_openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description."""
+        content = {"schema": dict(self.schema), "example": self.example}
+        return {"description": self.description, "content": {self.media_type: content}}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Registers views of *blueprint*, described by the *errors* that they can say."""
+
+    blueprint: FormBlueprint
+    errors: Mapping[str, Mapping[str, Words]]
+
+    def form_operation(
+        self, rule: str, grant: Grant, asked: Schema, answer: type[Schema]
+    ) -> Callable[[View], View]:
+        """Register a view of forms under *rule* for callers with *grant*."""
+
+        def register(view: View) -> View:
+            describe = partial(self.describe, view, answer)
+            authenticate = needs(grant, "auth_token")
+            form = self.blueprint.arguments(
+                asked, location="fields", example=_example_of(asked)
+            )(describe(suffix=""))
+            query = self.blueprint.arguments(asked, location="query")(
+                describe(suffix="ByQuery")
+            )
+            self.blueprint.form_route(
+                rule, view.__name__, form=authenticate(form), query=authenticate(query)
+            )
+            return view
+
+        return register
+
+    def body_operation(
+        self, rule: str, grant: Grant, body: Body, answer: Answers
+    ) -> Callable[[View], View]:
+        """
+        Register a view that reads the body itself, for callers with *grant*.
+
+        The bearer token is looked at first, then the body's media type.
+        """
+
+        def register(view: View) -> View:
+            @wraps(view)
+            def checked(**arguments: Any) -> Response:
+                if request.mimetype not in body.media_types:
+                    raise UnsupportedMediaType
+                request.max_content_length = body.most_bytes
+                return view(**arguments)
+
+            described = self.blueprint.doc(
+                operationId=_camel_case(view.__name__),
+                security=[{BEARER: []}],
+                requestBody=body.as_openapi(),
+                responses={REFUSED: answer.as_openapi()},
+            )(needs_bearer(grant)(checked))
+            described = self.describe_failures(described, view.__name__, body)
+            self.blueprint.route(rule, methods=["POST"])(described)
+            return view
+
+        return register
+
+    def describe(self, view: View, answer: type[Schema], *, suffix: str = "") -> View:
+        """Return *view* described, answers good and bad; *suffix* ends its name."""
+        operation = view.__name__
+        described = self.blueprint.doc(
+            operationId=_camel_case(operation) + suffix, security=[]
+        )(view)
+        described = self.blueprint.response(
+            REFUSED, answer, description=self.describe_refusals(operation)
+        )(described)
+        return self.describe_failures(described, operation, FORM_BODY)
+
+    def describe_failures(self, view: View, operation: str, body: Body) -> View:
+        """Return *view* described with its answers to what it cannot carry out."""
+        words = partial(find_words, self.errors[Edition.DOCUMENTED][operation])
+        for error, description in (
+            (words(RequestMalformed), self._describe_unreadable(operation)),
+            (words(TokenInvalid), "The token is unknown, expired or revoked."),
+            (words(Forbidden), "The token lacks the grant that this needs."),
+            (_TOO_LARGE, body.too_large),
+            (_UNSUPPORTED, body.unsupported),
+            (
+                words(StoreUnavailable),
+                "The database did not answer in time; ask again.",
+            ),
+        ):
+            view = self.blueprint.alt_response(
+                error.status,
+                schema=Answer,
+                description=description,
+                example=write_body(error),
+                headers=_headers(error) or None,
+            )(view)
+        return view
+
+    def describe_refusals(self, operation: str) -> str:
+        """Name every refusal of the content, in both editions."""
+        listed = {
+            edition: self._list(edition, operation, REFUSED) for edition in self.errors
+        }
+        if len(set(listed.values())) == 1:
+            said = f"{listed.popitem()[1]}."
+        else:
+            said = " ".join(f"Edition {name}: {them}." for name, them in listed.items())
+        return f"Done, or `success` false with one of these codes. {said}"
+
+    def _describe_unreadable(self, operation: str) -> str:
+        refusals = self._list(Edition.DOCUMENTED, operation, UNREADABLE)
+        return f"The request cannot be read: {refusals}."
+
+    def _list(self, edition: str, operation: str, status: int) -> str:
+        words = self.errors[edition][operation].values()
+        refusals = sorted({error for error in words if error.status == status})
+        return ", ".join(f"{error.code} {error.text}" for error in refusals) or "none"
+
+
+def _camel_case(operation: str) -> str:
+    first, *rest = operation.split("_")
+    return first + "".join(map(str.title, rest))
+
+
+def _example_of(request: Schema) -> dict[str, Any]:
+    """Return a request that has what the operation cannot do without."""
+    return {
+        name: field.metadata["example"]
+        for name, field in request.fields.items()
+        if field.required
+    }
+
+
+def _headers(error: WireError) -> dict[str, Any]:
+    if error.status != UNAVAILABLE:
+        return {}
+    return {
+        "Retry-After": {
+            "description": "Seconds to wait before asking again.",
+            "schema": {"type": "integer", "example": int(RETRY_AFTER_SECONDS)},
+        }
+    }

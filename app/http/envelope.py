@@ -1,0 +1,96 @@
+"""
+The JSON envelope of the ``/v1`` paths: ``success``, and of a refusal code and text.
+
+Which condition has which code is the dialects' own; how it looks on the wire is the
+same for all that share the envelope.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from app.domain.errors import (
+    AlreadySuppressed,
+    DncError,
+    Forbidden,
+    RequestMalformed,
+    StoreUnavailable,
+    TokenInvalid,
+)
+from app.http.dialect import Failure
+
+RETRY_AFTER_SECONDS = "1"
+
+_UNAUTHORISED = 401
+_UNAVAILABLE = 503
+
+
+class WireError(NamedTuple):
+    """What a client reads: the code and text in the body, the status before it."""
+
+    code: int
+    text: str
+    status: int = 200
+
+
+Words = Mapping[type[DncError], WireError]
+
+UNAVAILABLE = WireError(503, "Service unavailable, try again", _UNAVAILABLE)
+
+EVERYWHERE: Words = {
+    TokenInvalid: WireError(5001, "Auth token is invalid", _UNAUTHORISED),
+    Forbidden: WireError(403, "Forbidden", 403),
+    RequestMalformed: WireError(400, "The request cannot be read", 400),
+    StoreUnavailable: UNAVAILABLE,
+}
+
+
+def find_words(words: Words, failure: type[DncError]) -> WireError:
+    """Return the words for *failure*, or for the condition that it is a kind of."""
+    for condition in failure.__mro__:
+        if condition in words:
+            return words[condition]
+    return UNAVAILABLE
+
+
+def write_body(error: WireError) -> dict[str, object]:
+    """Return the body that tells a client of *error*; it reads text or message."""
+    return {
+        "success": False,
+        "code": error.code,
+        "text": error.text,
+        "message": error.text,
+    }
+
+
+def write_failure(words: Words, failure: Failure) -> Response:
+    """Return the answer to a request that an operation with *words* refuses."""
+    if isinstance(failure, InternalServerError):
+        error = find_words(words, StoreUnavailable)
+    elif isinstance(failure, HTTPException):
+        status = failure.code or 500
+        error = WireError(status, failure.name, status)
+    else:
+        error = find_words(words, type(failure))
+    body = write_body(error)
+    if isinstance(failure, AlreadySuppressed):
+        body["id"] = failure.entry_id
+    response = Response(
+        json.dumps(body), status=error.status, content_type="application/json"
+    )
+    if error.status == _UNAVAILABLE:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if error.status == _UNAUTHORISED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(failure, HTTPException) and "Allow" in dict(failure.get_headers()):
+        response.headers["Allow"] = dict(failure.get_headers())["Allow"]
+    return response
+
+
+def write_json(body: Mapping[str, object]) -> Response:
+    """Return an answer with *body* as compact JSON."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, content_type="application/json")

@@ -1,0 +1,43 @@
+"""What every request and answer in the envelope carries, as marshmallow and OpenAPI."""
+
+from marshmallow import EXCLUDE, Schema, fields
+
+from app.http.forms import Parameter
+
+
+class Request(Schema):
+    """What every request carries; what it carries besides is not looked at."""
+
+    class Meta:
+        """Clients send parameters of their own, which are no fault."""
+
+        unknown = EXCLUDE
+
+    auth_token = Parameter(
+        "The token's secret. `Authorization: Bearer` is understood in its place.",
+        needed=True,
+        writeOnly=True,
+        format="password",
+        example="dncd_0123456789abcdefghijkl012345",
+    )
+
+
+class Answer(Schema):
+    """What every answer carries; a refusal has its code and text besides."""
+
+    class Meta:
+        """A client must bear an answer that has grown."""
+
+        unknown = EXCLUDE
+
+    success = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether it was done.", "example": True},
+    )
+    code = fields.Integer(
+        metadata={"description": "Why it was refused; only where success is false."}
+    )
+    text = fields.String(
+        metadata={"description": "The refusal in words; only where success is false."}
+    )
+    message = fields.String(metadata={"description": "The same as text."})

@@ -1,0 +1,131 @@
+"""May these numbers be called?  Asked before every call, and answered afresh."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from app.domain import rules
+from app.domain.access import Caller
+from app.domain.errors import CampaignUnknown, StoreUnavailable
+from app.domain.events import OperationKind
+from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
+from app.domain.scopes import CampaignReference, Scope, scope_of
+from app.services.together import Together
+from app.store import campaigns, checks, operations
+from app.store.checks import Row
+from app.store.database import Database
+from app.store.database import Scope as DatabaseScope
+
+# So many at once that the database is asked as often as it can answer.
+TOGETHER = 64
+
+# What one statement looks up: some tens of milliseconds.
+PIECE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The entry that keeps a number of a long list from being called."""
+
+    rule: Rule
+    entry_id: int
+    since: datetime
+
+
+Hits = dict[int, Hit]
+
+
+class Checks:
+    """The dialer's question, for one number and for a great many."""
+
+    def __init__(self, database: Database) -> None:
+        """Ask *database*, afresh for every question."""
+        self._database = database
+        self._together: dict[int, Together[Question, Finding]] = {}
+
+    def check(self, caller: Caller, question: Question) -> Verdict:
+        """
+        Say whether the number may be called, and what stands against it.
+
+        Whatever was acknowledged before this was called is seen. Raises
+        CampaignUnknown: a campaign that does not exist has nothing against it.
+        """
+        finding = self._asking(caller.organisation.id).answer(question)
+        if question.campaign is not None and finding.call is None:
+            raise CampaignUnknown
+        verdict = rules.decide(
+            finding.entries,
+            finding.call,
+            checked=finding.checking_enabled,
+            checked_at=finding.checked_at,
+        )
+        if not verdict.checked:
+            self._record_bypass(caller)
+        return verdict
+
+    def find_listed(
+        self, caller: Caller, e164s: Sequence[int], campaign: CampaignReference | None
+    ) -> tuple[Snapshot, Hits]:
+        """
+        Return which of the numbers may not be called, by their keys.
+
+        All from one snapshot. Whether a number is listed is told also where checking is
+        switched off. Raises CampaignUnknown.
+        """
+        with self._database.snapshot(DatabaseScope(caller.organisation.id)) as tx:
+            snapshot = checks.take_snapshot(tx)
+            call = None
+            if campaign is not None:
+                meant = campaigns.require(tx, campaign)
+                call = Call(meant.id, meant.purpose)
+            # Side by side in the index, so that each of its pages is read once.
+            keys = sorted(set(e164s))
+            found: list[Row] = []
+            for start in range(0, len(keys), PIECE):
+                found += checks.find_listed(tx, keys[start : start + PIECE])
+        return snapshot, _strongest(found, call)
+
+    def _asking(self, organisation_id: int) -> Together[Question, Finding]:
+        asking = self._together.get(organisation_id)
+        if asking is None:
+            asking = self._together.setdefault(
+                organisation_id,
+                Together(
+                    partial(checks.check, self._database.of(organisation_id)),
+                    most=TOGETHER,
+                    hopeless=StoreUnavailable,
+                ),
+            )
+        return asking
+
+    def _record_bypass(self, caller: Caller) -> None:
+        operations.append(
+            self._database.of(caller.organisation.id),
+            caller,
+            OperationKind.CHECK_BYPASSED,
+            touched=0,
+        )
+
+
+def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:
+    """Return of every number the entry whose rule blocks *call* and is strongest."""
+    ranks: dict[tuple[int, str | None], int | None] = {}
+    best: dict[int, int] = {}
+    hits: Hits = {}
+    for e164, entry_id, campaign_id, purpose, since in rows:
+        on = campaign_id, purpose
+        if on not in ranks:
+            ranks[on] = _rank(scope_of(*on), call)
+        rank = ranks[on]
+        if rank is not None and rank < best.get(e164, len(rules.STRONGEST_FIRST)):
+            best[e164] = rank
+            hits[e164] = Hit(rules.STRONGEST_FIRST[rank], entry_id, since)
+    return hits
+
+
+def _rank(on: Scope, call: Call | None) -> int | None:
+    rule = rules.find_rule(on, call)
+    if rule is None or not rules.blocks(rule, call):
+        return None
+    return rules.STRONGEST_FIRST.index(rule)
