@@ -15,6 +15,7 @@ from app.services.checks import Checks
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
+from app.services.scrubs import Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 from app.settings import Settings
@@ -27,13 +28,15 @@ COMMAND_CONNECTIONS = 3
 
 def build_services(database: Database) -> Services:
     """Return services that work on *database*."""
+    checks = Checks(database)
     return Services(
         access=Access(database),
         campaigns=Campaigns(database),
-        checks=Checks(database),
+        checks=checks,
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, newest_revision()),
+        scrubs=Scrubs(checks),
         searches=Searches(database),
         suppressions=Suppressions(database),
     )

@@ -11,7 +11,7 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── LeadNameInvalid         ├── IdInvalid
     │   ├── OffsetInvalid           ├── LimitInvalid
     │   ├── DateInvalid             ├── RequestMalformed
-    │   ├── TooManyNumbers
+    │   ├── ParameterInvalid        ├── TooManyNumbers
     │   └── FileRefused             a file of numbers that cannot be read to its end
     │       ├── ColumnMissing       ├── TextNotUtf8
     │       ├── RowTooLong          ├── FileTooLarge
@@ -106,6 +106,10 @@ class LimitInvalid(Refused):
 
 class DateInvalid(Refused):
     """Neither ``YYYY-MM-DD`` nor ``YYYY-MM-DD hh:mm:ss``, or no day of the calendar."""
+
+
+class ParameterInvalid(Refused):
+    """A parameter has a value that it cannot have; the message says which."""
 
 
 class TooManyNumbers(Refused):

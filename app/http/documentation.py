@@ -1,6 +1,6 @@
 """What the OpenAPI document says of an operation, taken from the tables it runs by."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
@@ -45,7 +45,7 @@ class Body:
     media_types: tuple[str, ...]
     too_large: str
     unsupported: str
-    most_bytes: int = limits.FORM_BYTES
+    most_bytes: int | None = limits.FORM_BYTES
     schema: Mapping[str, object] = field(default_factory=dict)
     example: object = None
 
@@ -53,6 +53,16 @@ class Body:
         """Return the OpenAPI description of the first kind."""
         content = {"schema": dict(self.schema), "example": self.example}
         return {"required": True, "content": {self.media_types[0]: content}}
+
+
+def query(name: str, description: str, **schema: object) -> dict[str, object]:
+    """Return the OpenAPI description of a parameter in the query."""
+    return {
+        "name": name,
+        "in": "query",
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
 
 
 FORM_BODY = Body(
@@ -106,7 +116,12 @@ class Described:
         return register
 
     def body_operation(
-        self, rule: str, grant: Grant, body: Body, answer: Answers
+        self,
+        rule: str,
+        grant: Grant,
+        body: Body,
+        answer: Answers,
+        parameters: Sequence[Mapping[str, object]] = (),
     ) -> Callable[[View], View]:
         """
         Register a view that reads the body itself, for callers with *grant*.
@@ -125,6 +140,7 @@ class Described:
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
                 security=[{BEARER: []}],
+                parameters=list(parameters),
                 requestBody=body.as_openapi(),
                 responses={REFUSED: answer.as_openapi()},
             )(needs_bearer(grant)(checked))

@@ -15,7 +15,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from app.domain.errors import (
     AlreadySuppressed,
     DncError,
+    FileRefused,
     Forbidden,
+    ParameterInvalid,
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
@@ -75,6 +77,8 @@ def write_failure(words: Words, failure: Failure) -> Response:
         error = WireError(status, failure.name, status)
     else:
         error = find_words(words, type(failure))
+        if isinstance(failure, FileRefused | ParameterInvalid) and str(failure):
+            error = error._replace(text=f"{error.text}: {failure}")
     body = write_body(error)
     if isinstance(failure, AlreadySuppressed):
         body["id"] = failure.entry_id

@@ -8,6 +8,7 @@ from app.services.checks import Checks
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
+from app.services.scrubs import Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 
@@ -22,5 +23,6 @@ class Services:
     leads: Leads
     organisations: Organisations
     readiness: Readiness
+    scrubs: Scrubs
     searches: Searches
     suppressions: Suppressions

@@ -20,6 +20,9 @@ from app.store.database import Scope as DatabaseScope
 # So many at once that the database is asked as often as it can answer.
 TOGETHER = 64
 
+# One is on its way while the answers of another are written.
+CALLS = 2
+
 # What one statement looks up: some tens of milliseconds.
 PIECE = 5000
 
@@ -89,11 +92,13 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
+            scope = DatabaseScope(organisation_id, one_plan=True)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(
-                    partial(checks.check, self._database.of(organisation_id)),
+                    partial(checks.check, self._database.within(scope)),
                     most=TOGETHER,
+                    calls=CALLS,
                     hopeless=StoreUnavailable,
                 ),
             )

@@ -9,25 +9,30 @@ Answer = TypeVar("Answer")
 
 
 class _Waiting(Generic[Question, Answer]):
-    """One thread's question, and the lock that it sleeps on until its turn comes."""
+    """
+    One thread's question, and the lock that it sleeps on until its turn comes.
 
-    __slots__ = ("answers", "failure", "question", "turn")
+    Then it has its answer or failure, or is to ask for *asks_for*, itself among them.
+    """
+
+    __slots__ = ("answers", "asks_for", "failure", "question", "turn")
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.answers: list[Answer] = []
         self.failure: BaseException | None = None
+        self.asks_for: list[_Waiting[Question, Answer]] = []
         self.turn = Lock()
         self.turn.acquire()
 
 
 class Together(Generic[Question, Answer]):
     """
-    Asks on behalf of every thread that waits, one call at a time.
+    Asks on behalf of every thread that waits, a few calls at a time.
 
-    Whoever comes while nobody asks does so at once. Whoever comes while somebody does
-    waits until that call is over, and then one of those who waited asks for all of
-    them: so an answer always rests on a call that began after its question arrived.
+    Whoever comes while few ask does so at once. Whoever comes later waits until one of
+    their calls is over, and then one of those who waited asks for all of them: so an
+    answer always rests on a call that began after its question arrived.
     """
 
     def __init__(
@@ -35,10 +40,11 @@ class Together(Generic[Question, Answer]):
         ask: Callable[[Sequence[Question]], Sequence[Answer]],
         *,
         most: int,
+        calls: int,
         hopeless: type[Exception],
     ) -> None:
         """
-        Put up to *most* questions to one call of *ask*, which answers in their order.
+        Put up to *most* questions to each of up to *calls* calls of *ask* at a time.
 
         What it raises, all of them raise. What is *hopeless* those who wait meanwhile
         raise too, rather than wait for the same again one after the other.
@@ -47,30 +53,30 @@ class Together(Generic[Question, Answer]):
         self._most = most
         self._hopeless = hopeless
         self._lock = Lock()
-        self._busy = False
+        self._calls_left = calls
         self._waiting: list[_Waiting[Question, Answer]] = []
 
     def answer(self, question: Question) -> Answer:
         """Return the answer to *question*; raises what asking raises."""
         mine: _Waiting[Question, Answer] = _Waiting(question)
         with self._lock:
-            self._waiting.append(mine)
-            waits, self._busy = self._busy, True
-        if waits:
+            if self._calls_left:
+                self._calls_left -= 1
+                mine.asks_for = [mine]
+            else:
+                self._waiting.append(mine)
+        if not mine.asks_for:
             mine.turn.acquire()
-        if not mine.answers and mine.failure is None:
-            self._ask_for_all(mine)
+        if mine.asks_for:
+            self._ask_for(mine.asks_for)
+            for other in mine.asks_for[1:]:
+                other.turn.release()
         if mine.failure is not None:
             raise mine.failure
         return mine.answers[0]
 
-    def _ask_for_all(self, mine: _Waiting[Question, Answer]) -> None:
-        """Ask for the first of those who wait, *mine* among them, and wake them."""
-        with self._lock:
-            asked, self._waiting = (
-                self._waiting[: self._most],
-                self._waiting[self._most :],
-            )
+    def _ask_for(self, asked: list[_Waiting[Question, Answer]]) -> None:
+        """Ask for *asked*, and let the next of those who wait ask at once."""
         try:
             answers = self._ask([waiting.question for waiting in asked])
             for waiting, answer in zip(asked, answers, strict=True):
@@ -78,13 +84,17 @@ class Together(Generic[Question, Answer]):
         except BaseException as failure:  # noqa: BLE001  each of them raises it
             if isinstance(failure, self._hopeless):
                 with self._lock:
-                    asked, self._waiting = asked + self._waiting, []
+                    asked += self._take(len(self._waiting))
             for waiting in asked:
                 waiting.failure = failure
         with self._lock:
-            self._busy = bool(self._waiting)
-            if self._busy:
-                self._waiting[0].turn.release()
-        for waiting in asked:
-            if waiting is not mine:
-                waiting.turn.release()
+            following = self._take(self._most)
+            if following:
+                following[0].asks_for = following
+                following[0].turn.release()
+            else:
+                self._calls_left += 1
+
+    def _take(self, most: int) -> list[_Waiting[Question, Answer]]:
+        taken, self._waiting = self._waiting[:most], self._waiting[most:]
+        return taken

@@ -1,10 +1,11 @@
 """
 Connections, transactions and deadlines.
 
-Nothing outside this module opens a connection. Each statement runs inside a transaction
-that has put on the role ``dncd_app`` and the organisation, so that row-level security
-holds whoever wrote the statement; both end with the transaction, which also suits
-pgbouncer's transaction pooling.
+Nothing outside this module opens a connection. Each statement runs under the role
+``dncd_app`` and for one organisation, so that row-level security holds whoever wrote
+it. A transaction puts them on for itself. A single statement runs on a connection that
+has put them on already, or does so with it; behind pgbouncer's transaction pooling,
+where no session belongs to us, it is wrapped in a transaction.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from app.store.failures import as_domain_errors
 
 Parameters = Mapping[str, object]
 
+# For a transaction (*local*), or for the connection until it is told otherwise.
 ENTER = """
-    SELECT set_config('role', 'dncd_app', true),
-           set_config('dncd.organisation', %(organisation_id)s, true),
-           set_config('dncd.organisation_name', %(organisation_name)s, true),
-           set_config('dncd.secret_hash', %(secret_hash)s, true)
+    SELECT set_config('role', 'dncd_app', %(local)s),
+           set_config('dncd.organisation', %(organisation_id)s, %(local)s),
+           set_config('dncd.organisation_name', %(organisation_name)s, %(local)s),
+           set_config('dncd.secret_hash', %(secret_hash)s, %(local)s),
+           set_config('plan_cache_mode', %(plan_cache_mode)s, %(local)s)
 """
 
 BEGIN = "BEGIN"
@@ -43,18 +46,26 @@ ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """As whom a transaction sees the database: one organisation, or a proof of one."""
+    """
+    As whom a transaction sees the database: one organisation, or a proof of one.
+
+    Where its statements are always answered best in the same way (*one_plan*), they are
+    planned once a connection.
+    """
 
     organisation_id: int | None = None
     organisation_name: str = ""
     secret_hash: bytes = b""
+    one_plan: bool = False
 
-    def as_parameters(self) -> Parameters:
+    def as_parameters(self, *, local: bool) -> Parameters:
         """Return what ENTER wants."""
         return {
+            "local": local,
             "organisation_id": str(self.organisation_id or ""),
             "organisation_name": self.organisation_name,
             "secret_hash": self.secret_hash.hex(),
+            "plan_cache_mode": "force_generic_plan" if self.one_plan else "auto",
         }
 
 
@@ -107,27 +118,48 @@ class Once:
 
     def fetch(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
         """
-        Begin, enter, run *statement* and commit, all sent at once.
+        Run *statement* as a transaction of its own.
 
         When this returns the transaction is committed. Raises OutcomeUnknown when
         the answer was lost, StoreUnavailable when nothing was sent.
         """
         with self.database.connection() as connection:
             try:
-                with connection.pipeline():
-                    connection.execute(BEGIN)
-                    connection.execute(ENTER, self.scope.as_parameters())
-                    cursor = connection.execute(statement, parameters)
-                    connection.execute("COMMIT")
+                cursor = self._execute(connection, statement, parameters)
             except errors.OperationalError as error:
                 raise OutcomeUnknown(type(error).__name__) from error
         return cursor.fetchall() if cursor.description else []
+
+    def _execute(
+        self,
+        connection: BoundedConnection,
+        statement: LiteralString,
+        parameters: Parameters,
+    ) -> psycopg.Cursor[DictRow]:
+        if not self.database.keeps_sessions:
+            with connection.pipeline():
+                connection.execute(BEGIN)
+                connection.execute(ENTER, self.scope.as_parameters(local=True))
+                cursor = connection.execute(statement, parameters)
+                connection.execute("COMMIT")
+            return cursor
+        if connection.entered_as == self.scope:
+            return connection.execute(statement, parameters)
+        connection.entered_as = None
+        with connection.pipeline():
+            connection.execute(ENTER, self.scope.as_parameters(local=False))
+            cursor = connection.execute(statement, parameters)
+        connection.entered_as = self.scope
+        return cursor
 
 
 class BoundedConnection(psycopg.Connection[DictRow]):
     """A connection that no hung server can hold for longer than the deadline."""
 
     deadline: float = 1.5
+
+    # As whom its session sees the database outside transactions.
+    entered_as: Scope | None = None
 
     def wait(
         self, gen: Any, interval: float = 0.1, timeout: float | None = None
@@ -182,6 +214,8 @@ class Database:
             reconnect_timeout=0.5,
             open=False,
         )
+        # What is prepared belongs to a session, and so does what is put on.
+        self.keeps_sessions = prepare_statements
         self._opened_by: int | None = None
 
     @contextmanager
@@ -232,7 +266,7 @@ class Database:
         with self.connection() as connection:
             with connection.pipeline():
                 connection.execute(begin)
-                connection.execute(ENTER, scope.as_parameters())
+                connection.execute(ENTER, scope.as_parameters(local=True))
             try:
                 yield Open(connection, scope)
             except BaseException:

@@ -18,6 +18,7 @@ from app.domain.errors import (
     FileTooLarge,
     FormatUnknown,
     NumberInvalid,
+    ParameterInvalid,
     RowTooLong,
     TextNotUtf8,
     TooManyNumbers,
@@ -35,6 +36,7 @@ _CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
 _FILE: Words = {
     CallingCodeInvalid: WireError(6006, "Invalid phone code", 400),
     CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
+    ParameterInvalid: WireError(6008, "Invalid parameter", 400),
     ColumnMissing: WireError(6062, "No column of phone numbers", 400),
     TextNotUtf8: WireError(6063, "Not UTF-8", 400),
     RowTooLong: WireError(6064, "Row too long", 400),

@@ -5,16 +5,21 @@ from flask import Response, request
 from app.dialects.native import schemas, wire
 from app.dialects.native.errors import WIRE_ERRORS, write_error
 from app.domain.access import Grant
+from app.files.lead_lists import LeadList
+from app.http import limits, streams
 from app.http.current import require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
 from app.http.forms import Fields, read_whole
+from app.services.scrubs import Counts
 
 blueprint = dialect_blueprint("native", "/v1", write_error)
 blueprint.description = (
     "dncd's own questions, in the envelope of the form API: one number before each "
     "call, fifty thousand at once, or a file of any size."
 )
+
+CSV = "text/csv; charset=utf-8"
 
 described = Described(blueprint, WIRE_ERRORS)
 
@@ -44,9 +49,35 @@ def check_batch() -> Response:
 
     Up to 50,000 numbers of one calling code, all answered from one snapshot.
     """
-    batch = wire.read_batch(read_whole(request, schemas.BATCH_BODY.most_bytes))
+    batch = wire.read_batch(read_whole(request, limits.BATCH_BYTES))
     snapshot, hits = services().checks.find_listed(
         require_caller(), [key for key in batch.keys if key is not None], batch.campaign
     )
     answer = wire.write_batch(batch, snapshot, hits)
     return Response(answer, content_type="application/json")
+
+
+@described.body_operation(
+    "/dnc/scrub",
+    Grant.CHECK,
+    schemas.SCRUB_BODY,
+    schemas.SCRUB_ANSWER,
+    schemas.SCRUB_PARAMETERS,
+)
+def scrub() -> Response:
+    """
+    Mark every row of a list of leads as callable, listed or invalid.
+
+    CSV in, CSV out, of any size, answered while it still comes. The first row names
+    the columns; every column is kept, in order, and four are added: `dnc_status`,
+    `dnc_rule`, `dnc_entry_id` and `dnc_since`. Some thousand rows at a time are
+    answered from one fresh snapshot. An answer that breaks off without its end is not
+    complete, and must not be used.
+    """
+    caller = require_caller()
+    wanted = wire.read_scrub(request.args, caller.organisation)
+    leads = LeadList(streams.read_parts(request), wanted.columns)
+    marked = services().scrubs.scrub(
+        caller, leads, wanted.campaign, wanted.only, Counts()
+    )
+    return wire.mark_switch(caller, streams.answer(request, marked, CSV))

@@ -1,0 +1,257 @@
+"""
+Somebody's list of leads as CSV: every row kept as it came, its number read beside it.
+
+A row is not parsed further than to its number, and what is written is the row's own
+text with columns added. Rows that hold no quotes are cut at their delimiters; the
+others are read by the csv module, which also finds where they end.
+"""
+
+import codecs
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from app.domain import phone
+from app.domain.errors import (
+    CallingCodeInvalid,
+    ColumnMissing,
+    FormatUnknown,
+    NumberInvalid,
+    RowTooLong,
+    TextNotUtf8,
+)
+from app.files import headers
+
+# No row of leads is longer; what is, would have to be held whole.
+ROW_LENGTH = 64 * 1024
+
+# Enough rows for one question to the database, few enough to hold. The first are
+# fewer, so that an answer begins early.
+FIRST_BLOCK_BYTES = 16 * 1024
+BLOCK_BYTES = 512 * 1024
+
+_DELIMITERS = ",;\t|"
+_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns hold the number; a name that is None is looked for."""
+
+    phone_number: str | None = None
+    phone_code: str | None = None
+    default_phone_code: str = phone.NANP_CALLING_CODE
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some thousand rows: their text, and their numbers' keys, None for no number."""
+
+    rows: list[str] = field(default_factory=list)
+    keys: list[int | None] = field(default_factory=list)
+
+
+class LeadList:
+    """
+    A list of leads that is read once, from its beginning to its end.
+
+    Raises, when it is made and while it is read, what the list is refused for:
+    ColumnMissing, TextNotUtf8, RowTooLong, FormatUnknown.
+    """
+
+    def __init__(self, source: Iterable[bytes], columns: Columns) -> None:
+        """
+        Read the header of the list in *source*, blocks of bytes of any size.
+
+        Raises also CallingCodeInvalid for the default code.
+        """
+        self._read_default = phone.bulk_reader(
+            phone.read_calling_code(columns.default_phone_code)
+        )
+        self._readers: dict[str, Callable[[str], int]] = {"": self._read_default}
+        self._line = 0
+        self._lines = self._read_lines(source)
+        first = next(self._lines, None)
+        if first is None:
+            raise ColumnMissing("the file is empty")
+        self.bom = _BOM if first[0].startswith(_BOM) else ""
+        self.newline = "\r\n" if first[0].endswith("\r") else "\n"
+        self._rest = first[1:]
+        self.header = first[0].removeprefix(_BOM).removesuffix("\r")
+        self._line = 1
+        self.delimiter, cells = _split_header(self.header, columns)
+        self._width = len(cells)
+        self._number = _require_column(
+            cells, columns.phone_number, headers.PHONE_NUMBER
+        )
+        self._code: int | None = None
+        if columns.phone_code is not None:
+            self._code = _require_column(cells, columns.phone_code, ())
+        else:
+            self._code = headers.find_column(cells, headers.PHONE_CODE)
+
+    def read_blocks(self) -> Iterator[Block]:
+        """Yield the rows after the header, without those that are blank."""
+        lines: list[str] | None = self._rest
+        while lines is not None:
+            block = Block()
+            if any('"' in line for line in lines):
+                self._read_quoted(lines, block)
+            else:
+                for line in lines:
+                    self._line += 1
+                    row = line.removesuffix("\r")
+                    if row:
+                        self._add(block, row, row.split(self.delimiter))
+            yield block
+            lines = next(self._lines, None)
+
+    def _read_quoted(self, lines: list[str], block: Block) -> None:
+        source = _Lines(lines, self._lines)
+        reader = csv.reader(source, delimiter=self.delimiter)
+        try:
+            for cells in reader:
+                row = source.take()
+                if row:
+                    self._add(block, row, cells)
+                self._line += source.count
+        except csv.Error as error:
+            raise FormatUnknown(f"line {self._line + 1}: {error}") from error
+        if source.is_at_end and block.rows:
+            self._require_closed(block.rows[-1])
+
+    def _add(self, block: Block, row: str, cells: list[str]) -> None:
+        """Add a row, with as many cells as the header has."""
+        if len(cells) != self._width:
+            row = self._mend(row, cells)
+        block.rows.append(row)
+        try:
+            if self._code is None:
+                key = self._read_default(cells[self._number])
+            else:
+                key = self._reader(cells[self._code])(cells[self._number])
+        except (NumberInvalid, CallingCodeInvalid, IndexError):
+            block.keys.append(None)
+        else:
+            block.keys.append(key)
+
+    def _reader(self, code: str) -> Callable[[str], int]:
+        reader = self._readers.get(code)
+        if reader is None:
+            reader = phone.bulk_reader(phone.read_calling_code(code))
+            self._readers[code] = reader
+        return reader
+
+    def _mend(self, row: str, cells: Sequence[str]) -> str:
+        """Return *row* as wide as the header, so that added columns are in line."""
+        missing = self._width - len(cells)
+        if missing > 0:
+            return row + self.delimiter * missing
+        if not any(cells[self._width :]):
+            return row[:missing] if row.endswith(self.delimiter * -missing) else row
+        raise FormatUnknown(f"line {self._line}: more cells than the header has")
+
+    def _require_closed(self, row: str) -> None:
+        try:
+            next(csv.reader([row], delimiter=self.delimiter, strict=True), None)
+        except csv.Error as error:
+            raise FormatUnknown(f"line {self._line}: {error}") from error
+
+    def _read_lines(self, source: Iterable[bytes]) -> Iterator[list[str]]:
+        """Yield the lines that are whole, some thousand at a time."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        pending = ""
+        for data in _in_blocks(source):
+            text = pending + self._decode(decoder, data)
+            lines = text.split("\n")
+            pending = lines.pop()
+            if max(map(len, lines), default=0) > ROW_LENGTH or (
+                len(pending) > ROW_LENGTH
+            ):
+                raise RowTooLong(
+                    f"near line {self._line + 1}: longer than {ROW_LENGTH} characters"
+                )
+            if lines:
+                yield lines
+        pending += self._decode(decoder, b"", final=True)
+        if pending:
+            yield [pending]
+
+    def _decode(
+        self, decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = False
+    ) -> str:
+        try:
+            return decoder.decode(data, final)
+        except UnicodeDecodeError as error:
+            raise TextNotUtf8(f"near line {self._line + 1}: not UTF-8") from error
+
+
+class _Lines:
+    """Hands lines to the csv module, and keeps what it took for one row."""
+
+    def __init__(self, lines: list[str], following: Iterator[list[str]]) -> None:
+        self._lines = iter(lines)
+        self._following = following
+        self._taken: list[str] = []
+        self.count = 0
+        self.is_at_end = False
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        """Return a line; those of the next block only where a row goes on in it."""
+        line = next(self._lines, None)
+        if line is None and self._taken:
+            self._lines = iter(next(self._following, ()))
+            line = next(self._lines, None)
+        if line is None:
+            self.is_at_end = bool(self._taken)
+            raise StopIteration
+        self._taken.append(line)
+        if sum(map(len, self._taken)) > ROW_LENGTH:
+            raise RowTooLong(f"a row is longer than {ROW_LENGTH} characters")
+        return line + "\n"
+
+    def take(self) -> str:
+        """Return the text of the row that was just read."""
+        row, self.count = "\n".join(self._taken).removesuffix("\r"), len(self._taken)
+        self._taken.clear()
+        return row
+
+
+def _in_blocks(source: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in blocks that are worth a question to the database."""
+    parts: list[bytes] = []
+    size, enough = 0, FIRST_BLOCK_BYTES
+    for part in source:
+        parts.append(part)
+        size += len(part)
+        if size >= enough:
+            yield b"".join(parts)
+            parts, size, enough = [], 0, min(2 * enough, BLOCK_BYTES)
+    if parts:
+        yield b"".join(parts)
+
+
+def _split_header(header: str, columns: Columns) -> tuple[str, list[str]]:
+    """Return the delimiter that makes *header* one with numbers, and its cells."""
+    wanted = (columns.phone_number,) if columns.phone_number else headers.PHONE_NUMBER
+    for delimiter in _DELIMITERS:
+        cells: list[str] = []
+        with suppress(csv.Error):
+            cells = next(csv.reader([header], delimiter=delimiter, strict=True), [])
+        if headers.find_column(cells, wanted) is not None:
+            return delimiter, cells
+    named = f"named {columns.phone_number!r}" if columns.phone_number else "of numbers"
+    raise ColumnMissing(f"the first row has no column {named}")
+
+
+def _require_column(
+    cells: Sequence[str], named: str | None, known: Sequence[str]
+) -> int:
+    found = headers.find_column(cells, (named,) if named is not None else known)
+    if found is None:
+        raise ColumnMissing(f"the first row has no column named {named!r}")
+    return found

@@ -1,0 +1,129 @@
+"""Lists of leads, of any size, row by row: who may be called?"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.access import Caller
+from app.domain.scopes import CampaignReference
+from app.files.lead_lists import Block, LeadList
+from app.services.checks import Checks, Hits
+
+ADDED_COLUMNS = ("dnc_status", "dnc_rule", "dnc_entry_id", "dnc_since")
+
+
+class Status(StrEnum):
+    """What is said of a row."""
+
+    CALLABLE = "callable"
+    LISTED = "listed"
+    INVALID = "invalid"
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many rows of each status there were so far."""
+
+    callable: int = 0
+    listed: int = 0
+    invalid: int = 0
+
+
+class Scrubs:
+    """Asks about every number of a list, while the list is still coming."""
+
+    def __init__(self, checks: Checks) -> None:
+        """Ask *checks*."""
+        self._checks = checks
+
+    def scrub(
+        self,
+        caller: Caller,
+        leads: LeadList,
+        campaign: CampaignReference | None,
+        only: Status | None,
+        counts: Counts,
+    ) -> Iterator[bytes]:
+        """
+        Yield *leads* as CSV with what is said of each row, and keep *counts*.
+
+        *only* leaves the rows of every other status out. Some thousand rows at a time
+        are answered from one fresh snapshot, so that neither a long list nor a slow
+        reader holds the database. Raises what reading the list and asking raise.
+        """
+        writer = _Writer(leads, only, counts)
+        blocks = leads.read_blocks()
+        with ThreadPoolExecutor(1, "scrub") as database:
+
+            def ask(block: Block) -> Future[Hits]:
+                keys = [key for key in block.keys if key is not None]
+                return database.submit(self._find_hits, caller, keys, campaign)
+
+            # The first rows go with the header: what is refused at once sends nothing.
+            block = next(blocks, Block())
+            yield writer.header() + writer.rows(block, ask(block).result())
+            ahead: list[tuple[Block, Future[Hits]]] = []
+            for block in blocks:
+                ahead.append((block, ask(block)))
+                if len(ahead) > 1:
+                    yield from writer.some_rows(*ahead.pop(0))
+            for block, asked in ahead:
+                yield from writer.some_rows(block, asked)
+
+    def _find_hits(
+        self, caller: Caller, keys: list[int], campaign: CampaignReference | None
+    ) -> Hits:
+        return self._checks.find_listed(caller, keys, campaign)[1]
+
+
+class _Writer:
+    """Writes rows with their statuses."""
+
+    def __init__(self, leads: LeadList, only: Status | None, counts: Counts) -> None:
+        self._leads = leads
+        self._only = only
+        self._counts = counts
+        between, end = leads.delimiter, leads.newline
+        nothing = between * (len(ADDED_COLUMNS) - 1)
+        self._callable = f"{between}{Status.CALLABLE}{nothing}{end}"
+        self._invalid = f"{between}{Status.INVALID}{nothing}{end}"
+
+    def header(self) -> bytes:
+        """Return the first row."""
+        leads = self._leads
+        added = leads.delimiter.join(ADDED_COLUMNS)
+        row = f"{leads.bom}{leads.header}{leads.delimiter}{added}{leads.newline}"
+        return row.encode()
+
+    def some_rows(self, block: Block, asked: Future[Hits]) -> Iterator[bytes]:
+        """Yield the rows of *block* once *asked* has its answer, if there are any."""
+        if written := self.rows(block, asked.result()):
+            yield written
+
+    def rows(self, block: Block, hits: Hits) -> bytes:
+        """Return the rows of *block*, and count them."""
+        wanted = {status: self._only in {None, status} for status in Status}
+        written: list[str] = []
+        listed = invalid = 0
+        for row, key in zip(block.rows, block.keys, strict=True):
+            if key is None:
+                invalid += 1
+                if wanted[Status.INVALID]:
+                    written.append(row + self._invalid)
+            elif key in hits:
+                listed += 1
+                if wanted[Status.LISTED]:
+                    written.append(row + self._tell(hits, key))
+            elif wanted[Status.CALLABLE]:
+                written.append(row + self._callable)
+        self._counts.invalid += invalid
+        self._counts.listed += listed
+        self._counts.callable += len(block.rows) - listed - invalid
+        return "".join(written).encode()
+
+    def _tell(self, hits: Hits, key: int) -> str:
+        hit = hits[key]
+        told = (Status.LISTED, hit.rule, str(hit.entry_id), hit.since.isoformat())
+        between = self._leads.delimiter
+        return between + between.join(told) + self._leads.newline
