@@ -5,6 +5,7 @@ import click
 from app import __version__
 from app.cli import (
     campaigns,
+    checks,
     leads,
     migrate,
     openapi,
@@ -27,6 +28,8 @@ for command in (
     tokens.token,
     campaigns.campaign,
     campaigns.purpose,
+    checks.check,
+    checks.scrub,
     leads.lead,
     leads.status,
     openapi.openapi,

@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli.session import actor, services
+from app.cli.session import actor, services, services_for
 from app.domain.access import Edition, Organisation
 
 
@@ -61,3 +61,18 @@ def add(
     with services() as found:
         added = found.organisations.add(actor(), wanted)
     click.echo(f"Added organisation {added.name!r}.")
+
+
+@organisation.command()
+@click.argument("name")
+@click.argument("position", type=click.Choice(["on", "off"]))
+def checking(name: str, position: str) -> None:
+    """
+    Switch the pre-dial check of an organisation on or off.
+
+    While it is off every number counts as callable: each answer says so, and is
+    recorded.
+    """
+    with services_for(name) as (found, caller):
+        found.organisations.switch_checking(caller, enabled=position == "on")
+    click.echo(f"The pre-dial check of {name!r} is {position}.")

@@ -11,6 +11,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 
 from app.domain import phone
 from app.domain.errors import (
@@ -161,30 +162,22 @@ class LeadList:
     def _read_lines(self, source: Iterable[bytes]) -> Iterator[list[str]]:
         """Yield the lines that are whole, some thousand at a time."""
         decoder = codecs.getincrementaldecoder("utf-8")()
-        pending = ""
-        for data in _in_blocks(source):
-            text = pending + self._decode(decoder, data)
+        pending, number = "", 1
+        for data in chain(_in_blocks(source), (b"",)):
+            try:
+                text = pending + decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                number += error.object[: error.start].count(b"\n")
+                raise TextNotUtf8(f"line {number}: bytes that are no UTF-8") from error
             lines = text.split("\n")
-            pending = lines.pop()
-            if max(map(len, lines), default=0) > ROW_LENGTH or (
-                len(pending) > ROW_LENGTH
-            ):
-                raise RowTooLong(
-                    f"near line {self._line + 1}: longer than {ROW_LENGTH} characters"
-                )
+            pending = lines.pop() if data else ""
+            lengths = [*map(len, lines), len(pending)]
+            if max(lengths) > ROW_LENGTH:
+                number += lengths.index(max(lengths))
+                raise RowTooLong(f"line {number}: more than {ROW_LENGTH} characters")
+            number += len(lines)
             if lines:
                 yield lines
-        pending += self._decode(decoder, b"", final=True)
-        if pending:
-            yield [pending]
-
-    def _decode(
-        self, decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = False
-    ) -> str:
-        try:
-            return decoder.decode(data, final)
-        except UnicodeDecodeError as error:
-            raise TextNotUtf8(f"near line {self._line + 1}: not UTF-8") from error
 
 
 class _Lines:
@@ -211,7 +204,7 @@ class _Lines:
             raise StopIteration
         self._taken.append(line)
         if sum(map(len, self._taken)) > ROW_LENGTH:
-            raise RowTooLong(f"a row is longer than {ROW_LENGTH} characters")
+            raise RowTooLong(f"a row has more than {ROW_LENGTH} characters")
         return line + "\n"
 
     def take(self) -> str:

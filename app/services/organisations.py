@@ -39,6 +39,22 @@ class Organisations:
             operations.append(tx, caller, OperationKind.ORGANISATION_ADDED)
         return added
 
+    def switch_checking(self, caller: Caller, *, enabled: bool) -> None:
+        """
+        Let checks of the caller's organisation answer by its list, or not.
+
+        Every check that begins once this has returned knows.
+        """
+        with self._database.transaction(Scope(caller.organisation.id)) as tx:
+            organisations.switch_checking(tx, enabled=enabled)
+            operations.append(
+                tx,
+                caller,
+                OperationKind.CHECKING_SWITCHED,
+                why="on" if enabled else "off",
+                touched=0,
+            )
+
     def start(self, actor: str, organisation: Organisation) -> str | None:
         """
         On an empty database make *organisation* and a token with every grant.

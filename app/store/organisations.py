@@ -38,6 +38,11 @@ ADD_LEAD_STATUSES = """
            (%(organisation_id)s, 'DNC', 'Do not call')
 """
 
+SWITCH_CHECKING = """
+    UPDATE organisation SET checking_enabled = %(enabled)s
+    WHERE id = %(organisation_id)s
+"""
+
 FIND = """
     SELECT id, name, time_zone, default_phone_code, editions, checking_enabled
     FROM organisation WHERE name = %(name)s
@@ -77,6 +82,12 @@ def add(tx: Tx, organisation: Organisation) -> None:
         raise OrganisationExists(message) from error
     tx.fetch(ADD_BUILT_IN_CAMPAIGNS, parameters)
     tx.fetch(ADD_LEAD_STATUSES, parameters)
+
+
+def switch_checking(tx: Tx, *, enabled: bool) -> None:
+    """Let checks answer by the list, or not."""
+    parameters = {"organisation_id": tx.organisation_id, "enabled": enabled}
+    tx.fetch(SWITCH_CHECKING, parameters)
 
 
 def require(tx: Tx, name: str) -> Organisation:

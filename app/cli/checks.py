@@ -1,0 +1,131 @@
+"""``dncd check`` and ``dncd scrub``: may these numbers be called?"""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from app.cli.files import reading, writing
+from app.cli.session import organisation_option, services_for
+from app.domain import phone, scopes
+from app.domain.rules import Question, Verdict
+from app.files.lead_lists import Columns, LeadList
+from app.services.scrubs import Counts, Status
+
+# Whatever is not 0 means: do not call. An error is 1 as well.
+MAY_NOT_BE_CALLED = 1
+
+campaign_option = click.option(
+    "--campaign", default="", metavar="ID_OR_CODE", help="What the calls are for."
+)
+phone_code_option = click.option(
+    "--phone-code", metavar="C", help="The calling code [the organisation's]."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@organisation_option
+@campaign_option
+@phone_code_option
+@json_option
+@click.argument("number")
+@click.pass_context
+def check(  # noqa: PLR0913  one parameter an option
+    context: click.Context,
+    organisation: str,
+    campaign: str,
+    phone_code: str | None,
+    number: str,
+    *,
+    as_json: bool,
+) -> None:
+    """
+    Tell whether NUMBER may be called, and what stands against it.
+
+    The exit status is 0 if it may be called and 1 if not.
+    """
+    with services_for(organisation) as (services, caller):
+        code = phone_code or caller.organisation.default_phone_code
+        question = Question(
+            number=phone.read(number, phone.read_calling_code(code)),
+            campaign=scopes.read_called_campaign(campaign),
+        )
+        verdict = services.checks.check(caller, question)
+    click.echo(_as_json(verdict) if as_json else _in_words(verdict))
+    if not verdict.callable:
+        context.exit(MAY_NOT_BE_CALLED)
+
+
+@click.command()
+@organisation_option
+@campaign_option
+@phone_code_option
+@click.option("--phone-column", metavar="NAME", help="Its column [found by its name].")
+@click.option("--phone-code-column", metavar="NAME", help="Likewise, if there is one.")
+@click.option(
+    "--only",
+    type=click.Choice(["all", *Status]),
+    default="all",
+    help="Which rows to write.",
+)
+@json_option
+@click.option("-o", "--output", default="-", metavar="FILE", help="[standard output]")
+@click.argument("file")
+def scrub(  # noqa: PLR0913, PLR0917  one parameter an option
+    organisation: str,
+    campaign: str,
+    phone_code: str | None,
+    phone_column: str | None,
+    phone_code_column: str | None,
+    only: str,
+    output: str,
+    file: str,
+    *,
+    as_json: bool,
+) -> None:
+    """
+    Mark every row of FILE, a CSV list of leads, as callable, listed or invalid.
+
+    `-` is standard input. Every column is kept, and four are added: dnc_status,
+    dnc_rule, dnc_entry_id and dnc_since. The output appears when it is whole.
+    """
+    counts = Counts()
+    with services_for(organisation) as (services, caller), reading(file) as source:
+        columns = Columns(
+            phone_number=phone_column,
+            phone_code=phone_code_column,
+            default_phone_code=phone_code or caller.organisation.default_phone_code,
+        )
+        marked = services.scrubs.scrub(
+            caller,
+            LeadList(source, columns),
+            scopes.read_called_campaign(campaign),
+            None if only == "all" else Status(only),
+            counts,
+        )
+        with writing(output) as target:
+            for part in marked:
+                target.write(part)
+    summary = asdict(counts)
+    words = ", ".join(f"{count} {status}" for status, count in summary.items())
+    click.echo(json.dumps(summary) if as_json else f"{words}.", err=True)
+
+
+def _in_words(verdict: Verdict) -> str:
+    lines = ["may be called" if verdict.callable else "may not be called"]
+    if not verdict.checked:
+        lines[0] += ": checking is switched off"
+    for match in verdict.matches:
+        entry = match.entry
+        purpose = f", purpose {entry.purpose}" if entry.purpose else ""
+        reason = f", reason {entry.reason}" if entry.reason else ""
+        lines.append(
+            f"  {match.rule}: on {entry.campaign_name!r} since {entry.since}"
+            f"{purpose}{reason} (entry {entry.id})"
+        )
+    return "\n".join(lines)
+
+
+def _as_json(verdict: Verdict) -> str:
+    return json.dumps(asdict(verdict), default=str)
