@@ -119,8 +119,8 @@ class LeadList:
                 self._line += source.count
         except csv.Error as error:
             raise FormatUnknown(f"line {self._line + 1}: {error}") from error
-        if source.is_at_end and block.rows:
-            self._require_closed(block.rows[-1])
+        if source.is_cut_off:
+            raise FormatUnknown(f"line {self._line}: a quote that is never closed")
 
     def _add(self, block: Block, row: str, cells: list[str]) -> None:
         """Add a row, with as many cells as the header has."""
@@ -153,12 +153,6 @@ class LeadList:
             return row[:missing] if row.endswith(self.delimiter * -missing) else row
         raise FormatUnknown(f"line {self._line}: more cells than the header has")
 
-    def _require_closed(self, row: str) -> None:
-        try:
-            next(csv.reader([row], delimiter=self.delimiter, strict=True), None)
-        except csv.Error as error:
-            raise FormatUnknown(f"line {self._line}: {error}") from error
-
     def _read_lines(self, source: Iterable[bytes]) -> Iterator[list[str]]:
         """Yield the lines that are whole, some thousand at a time."""
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -188,7 +182,8 @@ class _Lines:
         self._following = following
         self._taken: list[str] = []
         self.count = 0
-        self.is_at_end = False
+        self.is_cut_off = False
+        self._length = 0
 
     def __iter__(self) -> "_Lines":
         return self
@@ -200,10 +195,11 @@ class _Lines:
             self._lines = iter(next(self._following, ()))
             line = next(self._lines, None)
         if line is None:
-            self.is_at_end = bool(self._taken)
+            self.is_cut_off = self.is_cut_off or bool(self._taken)
             raise StopIteration
         self._taken.append(line)
-        if sum(map(len, self._taken)) > ROW_LENGTH:
+        self._length += len(line) + 1
+        if self._length > ROW_LENGTH:
             raise RowTooLong(f"a row has more than {ROW_LENGTH} characters")
         return line + "\n"
 
@@ -211,6 +207,7 @@ class _Lines:
         """Return the text of the row that was just read."""
         row, self.count = "\n".join(self._taken).removesuffix("\r"), len(self._taken)
         self._taken.clear()
+        self._length = 0
         return row
 
 

@@ -142,7 +142,7 @@ def _read_fields(environ: "WSGIEnvironment") -> forms.Fields | None:
         body = environ["wsgi.input"].read(wanted)
         environ["wsgi.input"] = BytesIO(body)
         if len(body) != wanted:
-            return None
+            raise RequestMalformed
         pairs = forms.read_pairs(body)
         return {**forms.read_pairs(query), **pairs} if query else pairs
     except UnicodeDecodeError:

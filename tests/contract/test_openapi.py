@@ -54,20 +54,19 @@ def leaves(of: type[errors.DncError]) -> set[type[errors.DncError]]:
     return {of} | {leaf for sub in of.__subclasses__() for leaf in leaves(sub)}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_every_condition_can_be_said_somewhere_in_every_edition(
-    dialect: Dialect,
-) -> None:
+@pytest.mark.parametrize("edition", ["documented", "live"])
+def test_every_condition_can_be_said_somewhere_in_every_edition(edition: str) -> None:
     abstract = {errors.DncError, errors.Refused, errors.AccessDenied}
     wanted = leaves(errors.DncError) - abstract - leaves(errors.AdministrationRefused)
-    for edition, operations in dialect.errors.items():
-        said = {
-            condition
-            for words in operations.values()
-            for spoken in words
-            for condition in leaves(spoken)
-        }
-        assert wanted <= said, (edition, wanted - said)
+    said = {
+        condition
+        for dialect in DIALECTS
+        for words in dialect.errors[edition].values()
+        for spoken in words
+        for condition in leaves(spoken)
+    }
+
+    assert wanted <= said, wanted - said
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

@@ -9,12 +9,14 @@ from app.domain.access import Caller, Grant
 from app.domain.entries import Draft, EntryFilter, Page
 from app.domain.errors import EntryRepeated
 from app.domain.phone import PhoneNumber
+from app.domain.rules import Question
 from app.domain.scopes import read_campaign
 from app.services import Services
 from app.store.database import Database
 from tests.store.wire_tap import WireTap, tapped
 
 NUMBER = PhoneNumber("1", "5551234567")
+OTHER = PhoneNumber("1", "5551234568")
 GLOBAL = read_campaign("0")
 
 
@@ -41,8 +43,13 @@ def test_an_insert_is_one_statement_and_one_round_trip(
     tapped_services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
 
     assert tap.round_trips == 1
-    # BEGIN, the entering of the organisation, the insert itself, COMMIT
-    assert tap.statements == 4
+    # the entering of the organisation, and the insert itself
+    assert tap.statements == 2
+
+    tapped_services.suppressions.suppress(caller, Draft(OTHER, GLOBAL))
+
+    assert tap.round_trips == 2
+    assert tap.statements == 3
 
 
 def test_a_search_by_number_is_one_statement_and_one_round_trip(
@@ -53,7 +60,33 @@ def test_a_search_by_number_is_one_statement_and_one_round_trip(
     tapped_services.searches.search(caller, wanted, Page())
 
     assert tap.round_trips == 1
+    assert tap.statements == 2
+
+
+def test_a_check_is_one_statement_and_one_round_trip(
+    tapped_services: Services, tap: WireTap, caller: Caller
+) -> None:
+    tapped_services.checks.check(caller, Question(NUMBER))
+    tapped_services.checks.check(caller, Question(OTHER))
+
+    assert tap.round_trips == 2
+    assert tap.statements == 3  # the first has entered the organisation
+
+
+def test_behind_a_pooler_each_statement_is_a_transaction_in_one_round_trip(
+    tap: WireTap, caller: Caller
+) -> None:
+    database = Database(tap.url, connections=1, prepare_statements=False)
+    services = build_services(database)
+    services.checks.check(caller, Question(NUMBER))
+    tap.messages.clear()
+
+    services.checks.check(caller, Question(NUMBER))
+
+    assert tap.round_trips == 1
+    # BEGIN, the entering of the organisation, the question itself, COMMIT
     assert tap.statements == 4
+    database.close()
 
 
 def test_a_token_is_looked_up_once_and_then_remembered(
