@@ -14,7 +14,7 @@ from app.domain.scopes import CampaignReference, Scope, scope_of
 from app.services.together import Together
 from app.store import campaigns, checks, operations
 from app.store.checks import Row
-from app.store.database import Database
+from app.store.database import Database, Plans
 from app.store.database import Scope as DatabaseScope
 
 # So many at once that the database is asked as often as it can answer.
@@ -92,7 +92,7 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
-            scope = DatabaseScope(organisation_id, one_plan=True)
+            scope = DatabaseScope(organisation_id, plans=Plans.ONE_FOR_ALL)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(

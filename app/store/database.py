@@ -15,6 +15,7 @@ import select
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, LiteralString, Protocol
 
 import psycopg
@@ -44,19 +45,27 @@ BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
 
+class Plans(StrEnum):
+    """Whether PostgreSQL plans a prepared statement for each of its parameters."""
+
+    AUTO = "auto"
+    ONE_FOR_ALL = "force_generic_plan"
+    ONE_EACH = "force_custom_plan"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """
     As whom a transaction sees the database: one organisation, or a proof of one.
 
-    Where its statements are always answered best in the same way (*one_plan*), they are
-    planned once a connection.
+    *plans* tells whether its statements are best answered always in the same way, which
+    is then planned once a connection.
     """
 
     organisation_id: int | None = None
     organisation_name: str = ""
     secret_hash: bytes = b""
-    one_plan: bool = False
+    plans: Plans = Plans.AUTO
 
     def as_parameters(self, *, local: bool) -> Parameters:
         """Return what ENTER wants."""
@@ -65,7 +74,7 @@ class Scope:
             "organisation_id": str(self.organisation_id or ""),
             "organisation_name": self.organisation_name,
             "secret_hash": self.secret_hash.hex(),
-            "plan_cache_mode": "force_generic_plan" if self.one_plan else "auto",
+            "plan_cache_mode": self.plans,
         }
 
 

@@ -1,19 +1,21 @@
 """
-Looking for entries: a page and the exact number of all matches, in one statement.
+Looking for entries: a page of them, and the exact number of all that match.
 
-Both come from one snapshot. A filter that is not asked for is not in the statement, so
-that PostgreSQL plans what is really asked.
+Of one number there are few entries: they are counted with the page, in one statement.
+For any other filter the total is kept (see ``tallies``), which also tells where the
+page is to be found. Page and total come from one snapshot.
 """
 
+from collections.abc import Sequence
 from typing import LiteralString
 
 from app.domain.entries import Entry, EntryFilter, Page
-from app.domain.texts import Blank, TextFilter
-from app.store import campaigns
+from app.store import tallies
 from app.store.database import Tx
 from app.store.entries import COLUMNS, ENTRIES, entry_from
+from app.store.tallies import Tally
 
-SEARCH: LiteralString = """
+COUNTED: LiteralString = """
     SELECT total.n AS total, page.*
     FROM (SELECT count(*) AS n FROM dnc_entry AS entry WHERE {conditions}) AS total
     LEFT JOIN (
@@ -25,86 +27,152 @@ SEARCH: LiteralString = """
     ORDER BY page.id
 """
 
-OWN: LiteralString = "entry.organisation_id = %(organisation_id)s"
+# The ids first, from an index alone; then the entries that they are of.
+PAGE: LiteralString = """
+    SELECT {columns}
+    FROM (
+        {ids}
+        ORDER BY id OFFSET %(offset)s LIMIT %(limit)s
+    ) AS page
+    JOIN dnc_entry AS entry
+        ON entry.organisation_id = %(organisation_id)s AND entry.id = page.id
+    JOIN campaign ON campaign.organisation_id = entry.organisation_id
+                 AND campaign.id = entry.campaign_id
+    ORDER BY entry.id
+"""
+
+# Each facet's first ones, in order, from the index of facets.
+IDS_BY_FACET: LiteralString = """
+    SELECT found.id
+    FROM unnest(
+        %(facets)s::text::bigint[], %(firsts)s::text::bigint[],
+        %(lasts)s::text::bigint[]
+    ) AS tally (facet, first_id, last_id)
+    CROSS JOIN LATERAL (
+        SELECT entry.id FROM dnc_entry AS entry
+        WHERE entry.organisation_id = %(organisation_id)s
+          AND entry.{facet} = tally.facet
+          AND entry.id >= tally.first_id AND entry.id <= tally.last_id
+          AND {conditions}
+        ORDER BY entry.id
+        LIMIT %(upto)s
+    ) AS found
+"""
+
+# All ids in their order; the facets are not to be looked up in their index.
+IDS_IN_ORDER: LiteralString = """
+    SELECT entry.id FROM dnc_entry AS entry
+    WHERE entry.organisation_id = %(organisation_id)s
+      AND entry.id >= %(first)s AND entry.id <= %(last)s
+      AND {conditions}
+"""
+ANY_FACET: LiteralString = "entry.{facet} + 0 = ANY(%(facets)s::text::bigint[])"
+
 BY_ID: LiteralString = "entry.id = %(id)s"
 BY_NUMBER: LiteralString = "entry.e164 = %(e164)s"
 BY_NUMBERS: LiteralString = "entry.e164 = ANY(%(e164s)s)"
-BY_CALLING_CODE: LiteralString = "entry.calling_code = %(calling_code)s"
-BY_CAMPAIGN: LiteralString = f"entry.campaign_id = ({campaigns.MEANT})"
-NEVER: LiteralString = "false"
-WITHIN: LiteralString = (
-    "entry.inserted_at >= %(from)s AND entry.inserted_at < %(until)s"
-)
-WITHIN_EITHER: LiteralString = (
-    "(entry.inserted_at >= %(from)s AND entry.inserted_at < %(until)s"
-    " OR entry.inserted_at >= %(again_from)s AND entry.inserted_at < %(again_until)s)"
-)
-REASON: tuple[LiteralString, LiteralString, LiteralString] = (
-    "entry.reason = %(reason)s",
-    "entry.reason IS NOT NULL",
-    "entry.reason IS NULL",
-)
-PURPOSE: tuple[LiteralString, LiteralString, LiteralString] = (
-    "entry.purpose = %(purpose)s",
-    "entry.purpose IS NOT NULL",
-    "entry.purpose IS NULL",
-)
+
+# To begin a scan of an index costs as much as so many of its rows.
+SCAN_COST = 20
 
 
 def search(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
-    """Return the entries of *page*, oldest id first, and how many match in all."""
-    parameters: dict[str, object] = {
-        "organisation_id": tx.organisation_id,
-        "offset": page.offset,
-        "limit": page.limit,
-    }
-    statement = SEARCH.format(
-        columns=COLUMNS,
-        entries=ENTRIES,
-        conditions=" AND ".join(_conditions(wanted, parameters)),
+    """
+    Return the entries of *page*, oldest id first, and how many match in all.
+
+    *tx* must read everything from one snapshot unless *wanted* names a number or an id.
+    """
+    if wanted.inserted == ():
+        return [], 0
+    if names_few(wanted):
+        return _search_few(tx, wanted, page)
+    found = tallies.find(tx, wanted)
+    total = sum(tally.count for tally in found)
+    if page.offset >= total:
+        return [], total
+    return _read_page(tx, wanted, page, found), total
+
+
+def names_few(wanted: EntryFilter) -> bool:
+    """Whether there can only be few entries that match, so that they are counted."""
+    return wanted.id is not None or wanted.numbers is not None
+
+
+def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
+    keys = [number.e164 for number in wanted.numbers or ()]
+    conditions = tallies.dimensions(wanted, "entry")
+    if wanted.id is not None:
+        conditions.append(BY_ID)
+    if wanted.numbers is not None:
+        conditions.append(BY_NUMBER if len(keys) == 1 else BY_NUMBERS)
+    if within := tallies.times(wanted, "entry", "inserted_at"):
+        conditions.append(within)
+    statement = COUNTED.format(
+        columns=COLUMNS, entries=ENTRIES, conditions=" AND ".join(conditions)
     )
-    rows = tx.fetch(statement, parameters)
+    rows = tx.fetch(
+        statement,
+        {
+            **tallies.parameters_of(tx, wanted),
+            "id": wanted.id,
+            "e164": keys[0] if keys else None,
+            "e164s": keys,
+            "offset": page.offset,
+            "limit": page.limit,
+        },
+    )
     return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
 
 
-def _conditions(
-    wanted: EntryFilter, parameters: dict[str, object]
-) -> list[LiteralString]:
-    """Return what the rows must meet, and add its values to *parameters*."""
-    conditions: list[LiteralString] = [OWN]
-    if wanted.id is not None:
-        conditions.append(BY_ID)
-        parameters["id"] = wanted.id
-    if wanted.numbers is not None:
-        keys = [number.e164 for number in wanted.numbers]
-        conditions.append(BY_NUMBER if len(keys) == 1 else BY_NUMBERS)
-        parameters |= {"e164": keys[0], "e164s": keys}
-    if wanted.calling_code is not None:
-        conditions.append(BY_CALLING_CODE)
-        parameters["calling_code"] = int(wanted.calling_code)
-    if wanted.campaign is not None:
-        conditions.append(BY_CAMPAIGN)
-        parameters |= campaigns.reference_parameters(wanted.campaign)
-    if wanted.inserted is not None:
-        conditions.append((NEVER, WITHIN, WITHIN_EITHER)[len(wanted.inserted)])
-        for interval, name in zip(wanted.inserted, ("", "again_"), strict=False):
-            parameters |= {
-                f"{name}from": interval.start,
-                f"{name}until": interval.end,
-            }
-    if wanted.reason is not None:
-        conditions.append(_text_condition(REASON, wanted.reason))
-        parameters["reason"] = wanted.reason
-    if wanted.purpose is not None:
-        conditions.append(_text_condition(PURPOSE, wanted.purpose))
-        parameters["purpose"] = wanted.purpose
-    return conditions
+def _read_page(
+    tx: Tx, wanted: EntryFilter, page: Page, found: Sequence[Tally]
+) -> list[Entry]:
+    facet: LiteralString = "facet"
+    if tallies.is_detailed(wanted):
+        facet = "detail_facet"
+    conditions: list[LiteralString] = ["true"]
+    if within := tallies.times(wanted, "entry", "inserted_at"):
+        conditions.append(within)
+    first = min(tally.first_id for tally in found)
+    last = max(tally.last_id for tally in found)
+    ids = IDS_BY_FACET
+    if _is_in_order_cheaper(wanted, page, found, last - first + 1):
+        ids = IDS_IN_ORDER
+        if wanted != EntryFilter():
+            conditions.append(ANY_FACET.format(facet=facet))
+    statement = PAGE.format(
+        columns=COLUMNS,
+        ids=ids.format(facet=facet, conditions=" AND ".join(conditions)),
+    )
+    rows = tx.fetch(
+        statement,
+        {
+            **tallies.parameters_of(tx, wanted),
+            "facets": _array([tally.facet for tally in found]),
+            "firsts": _array([tally.first_id for tally in found]),
+            "lasts": _array([tally.last_id for tally in found]),
+            "first": first,
+            "last": last,
+            "offset": page.offset,
+            "limit": page.limit,
+            "upto": page.offset + page.limit,
+        },
+    )
+    return [entry_from(row) for row in rows]
 
 
-def _text_condition(
-    conditions: tuple[LiteralString, LiteralString, LiteralString], wanted: TextFilter
-) -> LiteralString:
-    exactly, present, absent = conditions
-    if isinstance(wanted, Blank):
-        return present if wanted.present else absent
-    return exactly
+def _is_in_order_cheaper(
+    wanted: EntryFilter, page: Page, found: Sequence[Tally], span: int
+) -> bool:
+    """Whether all ids are read sooner than those of each facet up to the page's end."""
+    if wanted == EntryFilter():
+        return True
+    upto = page.offset + page.limit
+    total = sum(tally.count for tally in found)
+    by_facet = sum(min(tally.count, upto) + SCAN_COST for tally in found)
+    in_order = min(upto, total) * span / total + SCAN_COST
+    return in_order < by_facet
+
+
+def _array(values: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"

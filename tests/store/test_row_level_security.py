@@ -12,6 +12,7 @@ from app.services import Services
 from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database, Scope
 from tests.conftest import make_organisation
+from tests.store import folding
 
 NUMBER = PhoneNumber("1", "5551234567")
 GLOBAL = read_campaign("0")
@@ -23,13 +24,16 @@ TABLES = (
     "operation",
     "dnc_entry",
     "dnc_entry_past",
+    "dnc_entry_facet",
+    "dnc_entry_tally",
+    "dnc_entry_tally_delta",
     "lead_status",
     "lead",
 )
 
 
 @pytest.fixture
-def full(services: Services, caller: Caller) -> Caller:
+def full(services: Services, caller: Caller, database_url: str) -> Caller:
     """The operator of an organisation that has something in every table."""
     services.access.issue(caller, "token", EVERY_GRANT)
     services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", ""))
@@ -39,6 +43,7 @@ def full(services: Services, caller: Caller) -> Caller:
     services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
     lead = LeadDraft(NUMBER, read_campaign("SPRING"), "NEW", "", "")
     services.leads.insert(caller, lead)
+    folding.fold(database_url, caller.organisation.id, most=1)
     return caller
 
 

@@ -1,0 +1,160 @@
+"""The kept totals are what counting would find, whatever happens at the same time."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from app.domain import dates
+from app.domain.access import Caller
+from app.domain.entries import Draft, EntryFilter, Page, Revision
+from app.domain.phone import PhoneNumber
+from app.domain.scopes import Campaign, CampaignReference, read_campaign
+from app.domain.texts import BLANK, NOT_BLANK
+from app.services import Services
+from app.store.database import Database
+from tests.store import folding
+
+REASONS = (None, "DNC", "ConsentRevoked")
+PURPOSES = (None, "TELEMKT", "COLLECT")
+CODES = ("1", "44")
+KOLKATA = ZoneInfo("Asia/Kolkata")
+
+
+def everything(day: str, second: str) -> Iterator[EntryFilter]:
+    """Yield every combination of the filters that do not name a number."""
+    for campaign, code, inserted, reason, purpose in product(
+        (None, "0", "-1", "SPRING"),
+        (None, "1", "44"),
+        (None, day, second),
+        (None, "DNC", BLANK, NOT_BLANK),
+        (None, "TELEMKT", BLANK, NOT_BLANK),
+    ):
+        yield EntryFilter(
+            campaign=read_campaign(campaign) if campaign else None,
+            calling_code=code,
+            inserted=dates.read_intervals(inserted, KOLKATA) if inserted else None,
+            reason=reason,
+            purpose=purpose,
+        )
+
+
+@pytest.fixture
+def campaigns(services: Services, caller: Caller) -> list[CampaignReference]:
+    services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", "", "TELEMKT"))
+    return [read_campaign(text) for text in ("0", "-1", "SPRING")]
+
+
+def change(
+    services: Services,
+    caller: Caller,
+    campaigns: list[CampaignReference],
+    chance: random.Random,
+    stored: dict[int, Draft],
+) -> None:
+    """Insert, update or delete at random; *stored* follows."""
+    what = chance.random()
+    if what < 0.6 or not stored:
+        campaign = chance.choice(campaigns)
+        purpose = chance.choice(PURPOSES)
+        draft = Draft(
+            number=PhoneNumber(
+                chance.choice(CODES), str(chance.randrange(10**9, 10**10))
+            ),
+            campaign=campaign,
+            reason=chance.choice(REASONS),
+            purpose=purpose or ("TELEMKT" if campaign.is_purpose_list else None),
+        )
+        stored[services.suppressions.suppress(caller, draft)] = draft
+        return
+    entry_id = chance.choice(list(stored))
+    if what < 0.8:
+        reason = chance.choice(REASONS)
+        services.suppressions.revise(caller, entry_id, Revision(reason=reason))
+        stored[entry_id] = replace(stored[entry_id], reason=reason)
+        return
+    gone = stored.pop(entry_id)
+    services.suppressions.release(
+        caller, gone.number, gone.campaign, gone.purpose, None
+    )
+
+
+def backdate(url: str, organisation_id: int) -> None:
+    """Spread the instants of the entries over three days, some to the same second."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "SELECT set_config('dncd.organisation', %s, true),"
+            " set_config('dncd.operation', '1', true)",
+            [str(organisation_id)],
+        )
+        connection.execute(
+            "UPDATE dnc_entry SET inserted_at = '2026-03-01T18:29:58Z'::timestamptz"
+            " + (id %% 7) * interval '1 second' + (id %% 3) * interval '1 day'"
+            " WHERE organisation_id = %s",
+            [organisation_id],
+        )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_filter_finds_as_many_as_there_are(
+    services: Services,
+    caller: Caller,
+    campaigns: list[CampaignReference],
+    database_url: str,
+    database: Database,
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+    stored: dict[int, Draft] = {}
+    for _ in range(150):
+        change(services, caller, campaigns, chance, stored)
+        if chance.random() < 0.05:
+            folding.fold(database_url, caller.organisation.id, chance.choice([3, 5000]))
+    backdate(database_url, caller.organisation.id)
+    if seed == 1:
+        folding.fold(database_url, caller.organisation.id)
+    everyone = counting(services, caller)
+
+    for wanted in everything("2026-03-02", "2026-03-02 00:00:00"):
+        found, total = services.searches.search(caller, wanted, Page(0, 1000))
+        expected = [entry for entry in everyone if matches(wanted, entry)]
+        assert total == len(expected), wanted
+        assert found == expected, wanted
+
+
+def counting(services: Services, caller: Caller) -> list:
+    found, total = services.searches.search(caller, EntryFilter(), Page(0, 1000))
+    assert total == len(found) > 30
+    return found
+
+
+def matches(wanted: EntryFilter, entry) -> bool:
+    def text(filter_, value) -> bool:
+        if filter_ in {BLANK, NOT_BLANK}:
+            return (value is not None) is filter_.present
+        return filter_ is None or filter_ == value
+
+    return (
+        (
+            wanted.campaign is None
+            or wanted.campaign.code
+            in {
+                str(entry.campaign.id),
+                entry.campaign.uid,
+            }
+        )
+        and (wanted.calling_code in {None, entry.number.calling_code})
+        and (
+            wanted.inserted is None
+            or any(
+                interval.start <= entry.inserted_at < interval.end
+                for interval in wanted.inserted
+            )
+        )
+        and text(wanted.reason, entry.reason)
+        and text(wanted.purpose, entry.purpose)
+    )
