@@ -1,0 +1,76 @@
+"""
+A bare WSGI application that answers a constant, under the service's own servers.
+
+It is what the server costs by itself: the same worker class, threads and workers.
+"""
+
+import sys
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from app import gunicorn_conf
+from app.http import request_log
+
+# As long as the answer to a check of a number that is listed.
+BODY = (
+    b'{"success":true,"data":{"callable":false,"phone_code":"1",'
+    b'"phone_number":"5551234567","checked_at":"2026-11-21T10:00:00.000000Z",'
+    b'"matches":[{"id":"1","rule":"organisation","campaign_id":"0",'
+    b'"campaign_name":"Global DNC","purpose":"","reason":"ConsentRevoked",'
+    b'"since":"2026-11-20T10:00:00.000000Z"}]}}'
+)
+HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))]
+
+
+def application(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer the constant, whatever is asked."""
+    start_response("200 OK", HEADERS)
+    return [BODY]
+
+
+class Constant(BaseApplication):
+    """gunicorn with the service's settings and without the service."""
+
+    def __init__(self, port: int, workers: int, threads: int) -> None:
+        """Listen on *port* of this machine."""
+        self._wanted = gunicorn_conf.settings("127.0.0.1", port, workers, threads)
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take the service's settings."""
+        for name, value in self._wanted.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the constant application."""
+        request_log.configure()
+        return application
+
+
+def serve_with_granian(port: int, workers: int, threads: int) -> None:
+    """Serve as the service does under granian."""
+    from granian import Granian  # noqa: PLC0415  not needed by gunicorn's side
+    from granian.constants import Interfaces  # noqa: PLC0415
+
+    # REUSE HERE the settings of the service's own start of granian.
+    Granian(
+        "bench.apps.constant_wsgi:application",
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        backpressure=None,
+        websockets=False,
+        log_access=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    server, *numbers = sys.argv[1:]
+    if server == "granian":
+        serve_with_granian(*map(int, numbers))
+    else:
+        request_log.configure()
+        Constant(*map(int, numbers)).run()
