@@ -17,6 +17,7 @@ import time
 from array import array
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from app.store.postgres_binaries import PR_SET_PDEATHSIG
 
@@ -90,10 +91,20 @@ class Connection:
         self.connect()
 
     def connect(self) -> None:
-        """Connect anew, as a client does whose connection was closed."""
+        """Open the connection."""
         self.socket = socket.create_connection(("127.0.0.1", self._port), 10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
+
+    def reconnect(self) -> None:
+        """Do as a client does whose connection was closed."""
+        self.socket.close()
+        self.connect()
+
+    def ask(self, request: bytes) -> None:
+        """Send a request, and note when."""
+        self.asked_at = time.perf_counter()
+        self.socket.sendall(request)
 
     def receive(self) -> tuple[bytes, int] | None:
         """Return a whole answer and where its body begins, or None for now."""
@@ -116,7 +127,7 @@ def drive(load: Load) -> Tally:
     gc.disable()
     connections = [Connection(load.port) for _ in range(load.connections)]
     try:
-        _ask_and_ask_again(load, connections, tally)
+        Loop(load, tally).run(connections)
     finally:
         gc.enable()
         for connection in connections:
@@ -124,69 +135,85 @@ def drive(load: Load) -> Tally:
     return tally
 
 
-def _ask_and_ask_again(load: Load, idle: list[Connection], tally: Tally) -> None:
-    clock, requests, expected = time.perf_counter, load.requests, load.expected
-    count, next_index, waiting = len(requests), 0, {}
-    poll = select.epoll()
-    began = clock() + load.warm_up
-    ends = began + load.seconds
-    latencies = tally.latencies
+class Loop:
+    """Connections, each with one request on its way, until the time is up."""
 
-    def ask(connection: Connection, index: int) -> None:
-        connection.asked = index
-        connection.asked_at = clock()
-        connection.socket.sendall(requests[index])
+    def __init__(self, load: Load, tally: Tally) -> None:
+        """Count into *tally* what *load* brings back."""
+        self._load = load
+        self._tally = tally
+        self._poll = select.epoll()
+        self._waiting: dict[int, Connection] = {}
+        self._asked = 0
 
-    for connection in idle:
-        waiting[connection.socket.fileno()] = connection
-        poll.register(connection.socket.fileno(), select.EPOLLIN)
-        ask(connection, next_index % count)
-        next_index += 1
-    last = clock()
-    while waiting:
-        ready = poll.poll(1.0)
-        if not ready and clock() - last > ANSWER_SECONDS:
-            raise Unusable(f"no answer for {ANSWER_SECONDS:.0f} seconds")
-        for descriptor, _ in ready:
-            connection = waiting[descriptor]
-            try:
-                received = connection.receive()
-                lost = received is None and not connection.buffer
-            except ConnectionResetError:
-                received, lost = None, True
-            if lost:
-                tally.reconnected += 1
-                del waiting[descriptor]
-                connection.socket.close()
-                connection.connect()
-                waiting[connection.socket.fileno()] = connection
-                poll.register(connection.socket.fileno(), select.EPOLLIN)
-                ask(connection, connection.asked)
-                continue
-            if received is None:
-                continue
-            last = clock()
-            tally.answers += 1
-            answer, body = received
-            if answer[9:12] != b"200":
-                tally.refused += 1
-            elif expected and tally.answers % load.check_every == 0:
-                tally.checked += 1
-                tally.wrong += not _holds(answer[body:], expected[connection.asked])
-            if began <= last < ends:
-                latencies.append(last - connection.asked_at)
-            tally.exhausted = load.once and next_index >= count
-            if last >= ends or tally.exhausted:
-                del waiting[descriptor]
-                poll.unregister(descriptor)
-                continue
-            ask(connection, next_index % count)
-            next_index += 1
-    tally.seconds = max(0.0, min(last, ends) - began)
+    def run(self, connections: list[Connection]) -> None:
+        """Ask on every connection, and again whenever one is answered."""
+        began = time.perf_counter() + self._load.warm_up
+        ends = began + self._load.seconds
+        for connection in connections:
+            self._await(connection)
+            self._ask_next(connection)
+        now = time.perf_counter()
+        while self._waiting:
+            ready = self._poll.poll(1.0)
+            if not ready and time.perf_counter() - now > ANSWER_SECONDS:
+                raise Unusable(f"no answer for {ANSWER_SECONDS:.0f} seconds")
+            for descriptor, _ in ready:
+                connection = self._waiting[descriptor]
+                received = self._receive(connection)
+                if received is None:
+                    continue
+                now = time.perf_counter()
+                if began <= now < ends:
+                    self._tally.latencies.append(now - connection.asked_at)
+                self._count(connection.asked, *received)
+                if now < ends and self._has_more():
+                    self._ask_next(connection)
+                else:
+                    self._forget(descriptor)
+        self._tally.seconds = max(0.0, min(now, ends) - began)
 
+    def _has_more(self) -> bool:
+        if self._load.once and self._asked >= len(self._load.requests):
+            self._tally.exhausted = True
+        return not self._tally.exhausted
 
-def _holds(body: bytes, part: bytes) -> bool:
-    return part in _BLANKS.sub(b"", body)
+    def _ask_next(self, connection: Connection) -> None:
+        connection.asked = self._asked % len(self._load.requests)
+        self._asked += 1
+        connection.ask(self._load.requests[connection.asked])
+
+    def _receive(self, connection: Connection) -> tuple[bytes, int] | None:
+        """Return a whole answer; what a closed connection lost is asked again."""
+        try:
+            received = connection.receive()
+            if received is not None or connection.buffer:
+                return received
+        except ConnectionResetError:
+            pass
+        self._tally.reconnected += 1
+        self._forget(connection.socket.fileno())
+        connection.reconnect()
+        self._await(connection)
+        connection.ask(self._load.requests[connection.asked])
+        return None
+
+    def _count(self, asked: int, answer: bytes, body: int) -> None:
+        self._tally.answers += 1
+        if answer[9:12] != b"200":
+            self._tally.refused += 1
+        elif self._load.expected and self._tally.answers % self._load.check_every == 0:
+            self._tally.checked += 1
+            expected = self._load.expected[asked]
+            self._tally.wrong += expected not in _BLANKS.sub(b"", answer[body:])
+
+    def _await(self, connection: Connection) -> None:
+        self._waiting[connection.socket.fileno()] = connection
+        self._poll.register(connection.socket.fileno(), select.EPOLLIN)
+
+    def _forget(self, descriptor: int) -> None:
+        del self._waiting[descriptor]
+        self._poll.unregister(descriptor)
 
 
 class Generator:
@@ -202,7 +229,7 @@ class Generator:
             initargs=(os.getpid(),),
         )
 
-    def __enter__(self) -> "Generator":
+    def __enter__(self) -> Self:
         """Use it in a ``with``."""
         return self
 

@@ -87,7 +87,7 @@ class Programs:
             text=True,
             capture_output=True,
             check=False,
-            preexec_fn=postgres_binaries.dies_with_us(),  # noqa: PLW1509  one thread more, which reads files
+            preexec_fn=postgres_binaries.dies_with_us(),
         )
         if done.returncode:
             raise ProgramFailed(f"{program}: {done.stderr.strip()}")

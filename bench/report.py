@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -125,7 +126,7 @@ class Report:
             console.print(table)
         self._print_verdicts(console, [x for x in self.verdicts if x.bar is not None])
         for fault in self.faults:
-            console.print(f"[red]failed:[/] {fault}")
+            console.print(f"[red]failed:[/] {escape(fault)}")
 
     @staticmethod
     def _print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
@@ -143,4 +144,4 @@ class Report:
 def _figure(value: float | str | None) -> str:
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) else str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
