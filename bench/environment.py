@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from app.bootstrap import build_services
 from app.domain.access import Caller, Organisation
@@ -268,7 +268,6 @@ def _describe(url: str) -> dict[str, str]:
         return {
             **{name: _show(connection, name) for name in names},
             "shared_buffers": _show(connection, "shared_buffers"),
-            "database": conninfo.conninfo_to_dict(url)["dbname"] or "",
         }
 
 

@@ -1,11 +1,14 @@
 """Opt-outs over HTTP, each on disk before it is acknowledged; beside searches."""
 
+from functools import partial
+from pathlib import Path
+
 import psycopg
 
 from bench import numbers, wire
 from bench.environment import NotAvailable, Stage
 from bench.load import Load, Tally
-from bench.loads import Measure, require_answers, side_by_side
+from bench.loads import Measure, driven, require_answers, side_by_side
 from bench.postgres import Programs
 
 NAME = "insert"
@@ -99,7 +102,7 @@ def _measure(
     stage: Stage,
     inserts: Inserts,
     asked: tuple[tuple[bytes, ...], tuple[bytes, ...]],
-    script: object,
+    script: Path,
     kinds: dict[str, int],
     connections: int,
 ) -> None:
@@ -112,11 +115,9 @@ def _measure(
     }
     for kind, port in kinds.items():
         load = wire.load(port, asked, connections, stage.seconds)
-        measures[f"search by number, {kind}{at}"] = lambda load=load: (
-            stage.generator.run(load)
-        )
-        measures[f"insert, {kind}{at}"] = lambda port=port: inserts.run(
-            port, connections, stage.seconds
+        measures[f"search by number, {kind}{at}"] = driven(stage, load)
+        measures[f"insert, {kind}{at}"] = partial(
+            inserts.run, port, connections, stage.seconds
         )
     many = connections == MANY
     found = side_by_side(stage, NAME, stage.repeats if many else 1, measures)

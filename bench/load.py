@@ -62,7 +62,7 @@ class Tally:
     wrong: int = 0
     reconnected: int = 0
     exhausted: bool = False
-    latencies: array = field(default_factory=lambda: array("d"))
+    latencies: array[float] = field(default_factory=lambda: array("d"))
 
     @property
     def per_second(self) -> float:
@@ -73,7 +73,7 @@ class Tally:
         """Return the latency that so many of the answers did not exceed."""
         if not self.latencies:
             return 0.0
-        ordered = sorted(self.latencies)
+        ordered: list[float] = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] * 1e3
 
 
@@ -107,8 +107,15 @@ class Connection:
         self.socket.sendall(request)
 
     def receive(self) -> tuple[bytes, int] | None:
-        """Return a whole answer and where its body begins, or None for now."""
-        self.buffer = answer = self.buffer + self.socket.recv(262_144)
+        """
+        Return a whole answer and where its body begins, or None for now.
+
+        Raises ConnectionResetError if there will not be one.
+        """
+        part = self.socket.recv(262_144)
+        if not part:
+            raise ConnectionResetError
+        self.buffer = answer = self.buffer + part
         head = answer.find(b"\r\n\r\n")
         if head < 0:
             return None
@@ -186,12 +193,9 @@ class Loop:
     def _receive(self, connection: Connection) -> tuple[bytes, int] | None:
         """Return a whole answer; what a closed connection lost is asked again."""
         try:
-            received = connection.receive()
-            if received is not None or connection.buffer:
-                return received
+            return connection.receive()
         except ConnectionResetError:
-            pass
-        self._tally.reconnected += 1
+            self._tally.reconnected += 1
         self._forget(connection.socket.fileno())
         connection.reconnect()
         self._await(connection)

@@ -116,7 +116,7 @@ class Report:
         )
 
     def print_end(self, console: Console) -> None:
-        """Print memory, every bar once more, and what went wrong."""
+        """Print memory, the bars that are missed, and what went wrong."""
         if self.memory:
             table = Table(title="memory, at its highest", title_justify="left")
             for name in self.memory[0]:
@@ -124,7 +124,9 @@ class Report:
             for row in self.memory:
                 table.add_row(*(_figure(value) for value in row.values()))
             console.print(table)
-        self._print_verdicts(console, [x for x in self.verdicts if x.bar is not None])
+        self._print_verdicts(console, self.missed)
+        bars = [verdict for verdict in self.verdicts if verdict.bar is not None]
+        console.print(f"{len(bars) - len(self.missed)} of {len(bars)} bars are met.")
         for fault in self.faults:
             console.print(f"[red]failed:[/] {escape(fault)}")
 

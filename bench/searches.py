@@ -25,6 +25,7 @@ OFFSET_BAR = 10.0
 FAR = 100_000
 BRIEF_SECONDS = 0.15
 AT_LEAST = 3
+HTTP = "with total, HTTP"
 
 CAMPAIGN, CODE = "campaign_id = 101", "calling_code = 44"
 REASON, PURPOSE = "reason = 'Litigator'", "purpose = 'TELEMKT'"
@@ -148,21 +149,24 @@ class Pages:
             "page alone": lambda: _brief(
                 lambda: self._connection.execute(page_alone).fetchall()
             ),
-            "page alone, on one level": lambda: _brief(
-                lambda: once.fetch(page_alone, {})
-            ),
-            "with total, on one level": lambda: _brief(with_total),
-            "with total, HTTP": lambda: self._over_http(name, fields, offset, total),
+            "page, one level": lambda: _brief(lambda: once.fetch(page_alone, {})),
+            "total, one level": lambda: _brief(with_total),
+            HTTP: lambda: self._over_http(name, fields, offset, total),
         }
         taken: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(stage.repeats):
             for way, measure in ways.items():
                 taken[way].append(measure())
-        at = f" at {offset:,}" if offset else ""
-        return [
-            stage.report.add(NAME, f"{name}{at}: {way}", "ms", each, total=total).value
-            for way, each in taken.items()
-        ]
+        medians = {way: statistics.median(each) for way, each in taken.items()}
+        line = stage.report.add(
+            NAME,
+            f"{name} at {offset:,}" if offset else name,
+            "ms",
+            taken[HTTP],
+            **{way: value for way, value in medians.items() if way != HTTP},
+            total=total,
+        )
+        return [*list(medians.values())[:-1], line.value]
 
     def _over_http(
         self, name: str, fields: dict[str, str], offset: int, total: int

@@ -29,7 +29,7 @@ def application(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [BODY]
 
 
-class Constant(BaseApplication):
+class Constant(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn with the service's settings and without the service."""
 
     def __init__(self, port: int, workers: int, threads: int) -> None:
