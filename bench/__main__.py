@@ -12,8 +12,9 @@ import click
 from rich.console import Console
 
 from bench import batches, checks, imports, inserts, scrubs, searches
-from bench.environment import NotAvailable, Stage, prepared
+from bench.environment import Stage, prepared
 from bench.report import Report
+from bench.servers import NotAvailable
 
 BENCHMARKS: dict[str, Callable[[Stage], None]] = {
     "check": checks.run,

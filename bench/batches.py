@@ -3,11 +3,12 @@
 import statistics
 
 from bench import numbers, wire
-from bench.environment import NotAvailable, Stage
+from bench.environment import Stage
 from bench.fill import FIRST_CAMPAIGN
 from bench.load import Load
 from bench.loads import require_answers
 from bench.postgres import Programs
+from bench.servers import NotAvailable
 
 NAME = "batch"
 SIZE = 10_000

@@ -1,9 +1,10 @@
 """One number, over HTTP: may it be called?"""
 
 from bench import wire
-from bench.environment import NotAvailable, Stage
+from bench.environment import Stage
 from bench.loads import Measure, driven, require_answers, side_by_side
 from bench.postgres import Programs
+from bench.servers import NotAvailable
 
 NAME = "check"
 PATH = "/v1/dnc/check"

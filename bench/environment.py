@@ -6,12 +6,7 @@ or when this process dies, by whatever signal.
 """
 
 import contextlib
-import http.client
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,33 +26,17 @@ from app.settings import Settings
 from app.store import embedded
 from app.store.database import Database
 from app.store.migrations import migrate
-from app.store.postgres_binaries import dies_with_us
-from bench import fill
-from bench.load import Generator
+from bench import fill, servers
+from bench.generator import Generator
 from bench.memory import Watch
 from bench.postgres import Programs
 from bench.report import Report
+from bench.servers import NotAvailable, Running
 
-ROOT = Path(__file__).resolve().parents[1]
 DNCD = str(Path(sys.executable).with_name("dncd"))
 ORGANISATION = "bench"
 WORKERS = 2
 THREADS = Settings.from_environment({}).threads
-READY_SECONDS = 60.0
-OK = 200
-
-
-class NotAvailable(Exception):
-    """What is to be measured does not exist in this version, or does not start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A server that was started, and where it listens."""
-
-    kind: str
-    port: int
-    process: "subprocess.Popen[bytes]"
 
 
 @dataclass(slots=True)
@@ -76,7 +55,7 @@ class Stage:
     generator: Generator
     watch: Watch
     report: Report
-    servers: dict[str, Running] = field(default_factory=dict)
+    started: dict[str, Running] = field(default_factory=dict)
 
     @property
     def programs(self) -> Programs:
@@ -140,12 +119,12 @@ class Stage:
                 connection.execute(drop)
 
     def _started(self, kind: str, command: Any, path: str, **extra: str) -> Running:
-        running = self.servers.get(kind)
+        running = self.started.get(kind)
         if running is None:
-            running = _start(self.folder, kind, command, self.url, extra)
-            self.servers[kind] = running
+            running = servers.start(self.folder, kind, command, self.url, extra)
+            self.started[kind] = running
             self.watch.follow(running.process.pid, kind)
-            _wait_until_ready(running, path, self.folder)
+            servers.wait_until_ready(running, path, self.folder)
         return running
 
 
@@ -175,7 +154,7 @@ def prepared(
                 *(folder, server, url, entries, seconds, repeats),
                 *(services, caller, token, generator, watch, report),
             )
-            held.callback(lambda: _stop(list(stage.servers.values())))
+            held.callback(lambda: servers.stop(list(stage.started.values())))
             yield stage
             report.memory = watch.rows()
     finally:
@@ -195,71 +174,6 @@ def prepare(services: Services) -> tuple[Caller, str]:
     caller = operator(services.organisations.add("bench", wanted), "bench")
     fill.add_campaigns(services, caller)
     return caller, services.access.issue(caller, "bench", EVERY_GRANT)
-
-
-def inherited() -> dict[str, str]:
-    """Return this process's environment, without settings of another dncd."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name != "DATABASE_URL" and not name.startswith("DNCD_")
-    }
-
-
-def _start(
-    folder: Path, kind: str, command: Any, url: str, extra: dict[str, str]
-) -> Running:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    home = folder / kind.replace(" ", "-")
-    home.mkdir()
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command(str(port)),
-            cwd=ROOT,
-            env={
-                **inherited(),
-                "DATABASE_URL": url,
-                "DNCD_DATA_DIR": str(home),
-                "PROMETHEUS_MULTIPROC_DIR": str(home),
-                **extra,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=dies_with_us(),  # noqa: PLW1509  one thread more, which reads files
-        )
-    return Running(kind, port, process)
-
-
-def _wait_until_ready(running: Running, path: str, folder: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and running.process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=5)
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", path)
-            if connection.getresponse().status == OK:
-                connection.close()
-                return
-        connection.close()
-        time.sleep(0.05)
-    log = folder / running.kind.replace(" ", "-") / "log"
-    end = log.read_text(errors="replace")[-2000:]
-    raise NotAvailable(f"{running.kind} did not become ready:\n{end}")
-
-
-def _stop(servers: list[Running]) -> None:
-    for running in servers:
-        running.process.terminate()
-    for running in servers:
-        try:
-            running.process.wait(15)
-        except subprocess.TimeoutExpired:
-            running.process.kill()
-            running.process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.process.pid, signal.SIGKILL)
 
 
 def _describe(url: str) -> dict[str, str]:

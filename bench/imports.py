@@ -9,9 +9,10 @@ import psycopg
 
 from app.store.postgres_binaries import dies_with_us
 from bench import numbers
-from bench.environment import DNCD, ORGANISATION, NotAvailable, Stage, inherited
+from bench.environment import DNCD, ORGANISATION, Stage
 from bench.postgres import Programs
 from bench.report import Line
+from bench.servers import NotAvailable, inherited
 
 NAME = "import"
 MILLION = 1_000_000

@@ -6,10 +6,11 @@ from pathlib import Path
 import psycopg
 
 from bench import numbers, wire
-from bench.environment import NotAvailable, Stage
+from bench.environment import Stage
 from bench.load import Load, Tally
 from bench.loads import Measure, driven, require_answers, side_by_side
 from bench.postgres import Programs
+from bench.servers import NotAvailable
 
 NAME = "insert"
 BAR = 0.6

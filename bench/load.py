@@ -1,25 +1,17 @@
 """
 The load generator: keep-alive connections that each ask again once they are answered.
 
-A process of its own drives plain sockets from one epoll loop, with requests that were
-made before. The same generator drives every side of a comparison.
+Plain sockets are driven from one epoll loop, with requests that were made before. The
+same loop drives every side of a comparison.
 """
 
-import ctypes
 import gc
-import multiprocessing
-import os
 import re
 import select
-import signal
 import socket
 import time
 from array import array
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Self
-
-from app.store.postgres_binaries import PR_SET_PDEATHSIG
+from dataclasses import dataclass, field
 
 # Longer than any deadline of the service.
 ANSWER_SECONDS = 10.0
@@ -62,7 +54,7 @@ class Tally:
     wrong: int = 0
     reconnected: int = 0
     exhausted: bool = False
-    latencies: array[float] = field(default_factory=lambda: array("d"))
+    latencies: "array[float]" = field(default_factory=lambda: array("d"))
 
     @property
     def per_second(self) -> float:
@@ -218,54 +210,3 @@ class Loop:
     def _forget(self, descriptor: int) -> None:
         del self._waiting[descriptor]
         self._poll.unregister(descriptor)
-
-
-class Generator:
-    """Processes that wait for loads to drive."""
-
-    def __init__(self, processes: int = 1) -> None:
-        """Use so many processes; each costs the servers a share of the machine."""
-        self._processes = processes
-        self._pool = ProcessPoolExecutor(
-            processes,
-            multiprocessing.get_context("spawn"),
-            initializer=_die_with,
-            initargs=(os.getpid(),),
-        )
-
-    def __enter__(self) -> Self:
-        """Use it in a ``with``."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the processes."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def run(self, load: Load) -> Tally:
-        """Drive *load* and return what came back."""
-        n = min(self._processes, load.connections)
-        shares = [
-            replace(
-                load,
-                requests=load.requests[share::n],
-                expected=load.expected[share::n],
-                connections=len(range(share, load.connections, n)),
-            )
-            for share in range(n)
-        ]
-        whole, *others = self._pool.map(drive, shares)
-        for other in others:
-            whole.seconds = max(whole.seconds, other.seconds)
-            whole.latencies.extend(other.latencies)
-            whole.exhausted |= other.exhausted
-            for name in ("answers", "refused", "checked", "wrong", "reconnected"):
-                setattr(whole, name, getattr(whole, name) + getattr(other, name))
-        return whole
-
-
-def _die_with(parent: int) -> None:
-    """Stop without a word when the benchmarks do, by whatever signal."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from bench.environment import NotAvailable, Stage
+from bench.environment import Stage
 from bench.load import Load, Tally, Unusable
 from bench.postgres import Rate
 from bench.report import Line
+from bench.servers import NotAvailable
 
 Measure = Callable[[], Tally | Rate]
 

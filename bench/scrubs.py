@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from bench import numbers
-from bench.environment import OK, NotAvailable, Running, Stage
+from bench.environment import Stage
 from bench.postgres import Programs
+from bench.servers import OK, NotAvailable, Running
 
 NAME = "scrub"
 ROWS = 1_000_000
