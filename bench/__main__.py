@@ -52,6 +52,8 @@ def main(
     strict: bool,
 ) -> None:
     """Measure dncd beside what the same work costs without it."""
+    # A shell's background job ignores SIGINT otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console(width=None if sys.stdout.isatty() else 110)
     chosen = [n for n in BENCHMARKS if n in (only or BENCHMARKS) and n not in without]

@@ -49,7 +49,7 @@ class Watch:
         return [
             {
                 "kind": kind,
-                "processes": len(processes),
+                "seen": len(processes),
                 "RSS MB": round(max(r for r, _ in processes.values()) / 1024, 1),
                 "PSS MB": round(max(p for _, p in processes.values()) / 1024, 1),
             }

@@ -54,7 +54,7 @@ def serve() -> Iterator[Callable[[Answer], int]]:
 
     def talk(connection: socket.socket, answer: Answer) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection, suppress(ConnectionResetError):
+        with connection, suppress(ConnectionError):
             while request := connection.recv(4096):
                 whole = answer(request.split()[1].decode())
                 # In two parts, as a network may deliver it.
