@@ -28,8 +28,8 @@ def run(stage: Stage) -> None:
     asked = wire.ring(PATH, stage.token, stage.entries, HELD, FREE)
     ports, missing = {}, []
     for kind in AT_LEAST:
-        ports[f"constant, {kind}"] = stage.constant(kind).port
         try:
+            ports[f"constant, {kind}"] = stage.constant(kind).port
             port = stage.service(kind).port
             require_answers(stage, f"dncd, {kind}", wire.load(port, asked, 1, 0.1))
             ports[f"dncd check, {kind}"] = port

@@ -5,6 +5,7 @@ It is what the server costs by itself: the same worker class, threads and worker
 """
 
 import sys
+from multiprocessing import set_start_method
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -49,22 +50,13 @@ class Constant(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
 
 def serve_with_granian(port: int, workers: int, threads: int) -> None:
-    """Serve as the service does under granian."""
-    from granian import Granian  # noqa: PLC0415  not needed by gunicorn's side
-    from granian.constants import Interfaces  # noqa: PLC0415
+    """Serve as the service does under granian, without what it puts before itself."""
+    # Not needed by gunicorn's side, nor there in every version.
+    from app import granian_server  # noqa: PLC0415
 
-    # REUSE HERE the settings of the service's own start of granian.
-    Granian(
-        "bench.apps.constant_wsgi:application",
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=threads,
-        backpressure=None,
-        websockets=False,
-        log_access=False,
-    ).serve()
+    set_start_method("fork", force=True)
+    settings = granian_server.settings("127.0.0.1", port, workers, threads)
+    granian_server.Server("bench.apps.constant_wsgi:application", **settings).serve()
 
 
 if __name__ == "__main__":
