@@ -2,6 +2,7 @@
 
 import statistics
 
+from app.store import checks
 from bench import numbers, wire
 from bench.environment import Stage
 from bench.fill import FIRST_CAMPAIGN
@@ -16,43 +17,32 @@ DIFFERENT = 8
 BAR = 0.5
 PYTHON_MICROSECONDS = 3.0
 
-# THE SERVICE'S STATEMENT: keep this the same as what a batch runs.
-SELECT = """
-SELECT entry.e164, entry.id, entry.campaign_id, campaign.name, entry.purpose,
-       entry.reason, entry.inserted_at
-FROM dnc_entry AS entry
-JOIN campaign ON campaign.organisation_id = entry.organisation_id
-             AND campaign.id = entry.campaign_id
-WHERE entry.organisation_id = {organisation}
-  AND entry.e164 = ANY ('{{{numbers}}}'::bigint[])
-  AND (entry.campaign_id IN (0, {campaign})
-       OR entry.campaign_id = -1 AND entry.purpose = (
-           SELECT purpose FROM campaign
-           WHERE organisation_id = {organisation} AND id = {campaign}
-       ));
-"""
+# The service's own statement, with its values written out.
+SELECT = checks.FIND_LISTED.replace("%(organisation_id)s", "{organisation}").replace(
+    "%(e164s)s", "'{{{numbers}}}'"
+)
 
 
 def run(stage: Stage) -> None:
     """Measure batches over one connection beside the same select in psql."""
-    questions = _questions(stage.entries)
+    questions, listed = _questions(stage.entries)
     script = "\\o /dev/null\n\\timing on\n" + "".join(
         SELECT.format(
             organisation=stage.organisation,
             numbers=",".join("1" + number for number in question),
-            campaign=FIRST_CAMPAIGN,
         )
+        + ";\n"
         for question in questions
     )
     requests = tuple(
         wire.batch(stage.token, question, FIRST_CAMPAIGN) for question in questions
     )
+    counts = f'"numbers":{SIZE},"callable":{SIZE - listed},"listed":{listed}'
+    expected = (counts.encode(),) * len(requests)
     loads, missing = {}, []
     for kind in ("gunicorn", "granian"):
         try:
             port = stage.service(kind).port
-            # Every batch begins with a number that is listed.
-            expected = (b'"callable":false',) * len(requests)
             load = Load(port, requests, 1, stage.seconds, expected, 1)
             require_answers(stage, f"batch, {kind}", load)
             loads[f"dncd batch, {kind}"] = load
@@ -90,14 +80,13 @@ def _measure(stage: Stage, script: str, loads: dict[str, Load]) -> None:
         )
 
 
-def _questions(entries: int) -> list[list[str]]:
+def _questions(entries: int) -> tuple[list[list[str]], int]:
+    """Return different batches, and how many numbers of each are listed."""
     listed = numbers.listed(entries, SIZE * DIFFERENT // 2)
     free = numbers.unlisted(SIZE * DIFFERENT)
     half = min(SIZE // 2, len(listed) // DIFFERENT)
-    return [
-        [
-            *listed[half * n : half * (n + 1)],
-            *free[SIZE * n : SIZE * (n + 1) - half],
-        ]
+    batches = [
+        [*listed[half * n : half * (n + 1)], *free[SIZE * n : SIZE * (n + 1) - half]]
         for n in range(DIFFERENT)
     ]
+    return batches, half

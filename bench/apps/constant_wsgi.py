@@ -5,6 +5,7 @@ It is what the server costs by itself: the same worker class, threads and worker
 """
 
 import sys
+from importlib import import_module
 from multiprocessing import set_start_method
 from typing import Any
 
@@ -51,9 +52,8 @@ class Constant(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
 def serve_with_granian(port: int, workers: int, threads: int) -> None:
     """Serve as the service does under granian, without what it puts before itself."""
-    # Not needed by gunicorn's side, nor there in every version.
-    from app import granian_server  # noqa: PLC0415
-
+    # Not in every version.
+    granian_server: Any = import_module("app.granian_server")
     set_start_method("fork", force=True)
     settings = granian_server.settings("127.0.0.1", port, workers, threads)
     granian_server.Server("bench.apps.constant_wsgi:application", **settings).serve()
