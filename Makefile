@@ -6,13 +6,16 @@ DNCD := $(BIN)/dncd
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: serve test check format openapi lock clean
+.PHONY: serve test bench check format openapi lock clean
 
 serve: $(VENV)/.runtime
 	$(DNCD) serve $(ARGS)
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.development
+	$(BIN)/python -m bench $(ARGS)
 
 check: $(VENV)/.development tools/spectral/node_modules/.package-lock.json
 	$(BIN)/ruff format --check .

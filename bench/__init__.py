@@ -1,0 +1,1 @@
+"""What dncd costs, beside what the same work costs without it."""

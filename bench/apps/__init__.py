@@ -1,0 +1,1 @@
+"""The applications that dncd is compared with."""

@@ -1,0 +1,142 @@
+"""The load generator counts what is answered, and notices what is wrong."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from bench import numbers
+from bench.load import Load, Tally, Unusable, drive
+
+REQUESTS = tuple(
+    f"POST /{n} HTTP/1.1\r\nContent-Length: 0\r\n\r\n".encode() for n in range(10)
+)
+EXPECTED = tuple(b'"asked":"/%d"' % n for n in range(10))
+
+CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"
+
+Answer = Callable[[str], bytes]
+
+
+def honest(path: str) -> bytes:
+    return written(f'{{"asked": "{path}"}}'.encode())
+
+
+def written(body: bytes, status: str = "200 OK") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answer], int]]:
+    """Start a server that answers each path as it is told to; returns its port."""
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def start(answer: Answer) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        threads.append(threading.Thread(target=accept, args=(listener, answer)))
+        threads[-1].start()
+        port: int = listener.getsockname()[1]
+        return port
+
+    def accept(listener: socket.socket, answer: Answer) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threads.append(threading.Thread(target=talk, args=(connection, answer)))
+            threads[-1].start()
+
+    def talk(connection: socket.socket, answer: Answer) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection, suppress(ConnectionError):
+            while request := connection.recv(4096):
+                whole = answer(request.split()[1].decode())
+                # In two parts, as a network may deliver it.
+                connection.sendall(whole[:30])
+                connection.sendall(whole[30:])
+                if whole is CUT_OFF:
+                    return
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join(5)
+
+
+def run(port: int, *, once: bool = True, seconds: float = 5.0) -> Tally:
+    return drive(
+        Load(port, REQUESTS, 3, seconds, EXPECTED, check_every=1, warm_up=0, once=once)
+    )
+
+
+def test_every_answer_is_counted_and_looked_at(serve: Callable[[Answer], int]) -> None:
+    tally = run(serve(honest))
+
+    assert (tally.answers, tally.checked) == (10, 10)
+    assert (tally.refused, tally.wrong, tally.reconnected) == (0, 0, 0)
+    assert len(tally.latencies) == 10
+    assert 0 < tally.percentile_ms(50) <= tally.percentile_ms(99)
+
+
+def test_the_rate_is_of_the_measured_time(serve: Callable[[Answer], int]) -> None:
+    tally = run(serve(honest), once=False, seconds=0.2)
+
+    assert tally.answers > 30
+    assert tally.seconds == pytest.approx(0.2, abs=0.05)
+    assert tally.per_second == pytest.approx(len(tally.latencies) / tally.seconds)
+
+
+def test_a_wrong_answer_is_noticed(serve: Callable[[Answer], int]) -> None:
+    tally = run(serve(lambda path: honest("/0" if path == "/7" else path)))
+
+    assert (tally.checked, tally.wrong) == (10, 1)
+
+
+def test_a_refusal_is_no_answer_of_its_kind(serve: Callable[[Answer], int]) -> None:
+    tally = run(
+        serve(
+            lambda path: (
+                written(b"", "503 Later") if path in {"/2", "/3"} else honest(path)
+            )
+        )
+    )
+
+    assert (tally.answers, tally.refused, tally.wrong) == (10, 2, 0)
+
+
+def test_what_a_closed_connection_lost_is_asked_again(
+    serve: Callable[[Answer], int],
+) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> bytes:
+        asked.append(path)
+        return CUT_OFF if path == "/4" and asked.count("/4") == 1 else honest(path)
+
+    tally = run(serve(answer))
+
+    assert asked.count("/4") == 2
+    assert (tally.answers, tally.reconnected, tally.wrong) == (10, 1, 0)
+
+
+def test_an_answer_without_a_length_is_unusable(
+    serve: Callable[[Answer], int],
+) -> None:
+    with pytest.raises(Unusable):
+        run(serve(lambda _path: b"HTTP/1.1 200 OK\r\n\r\nno length, no end, no use"))
+
+
+def test_the_numbers_of_the_benchmarks_are_all_different() -> None:
+    listed = numbers.listed(100_000, 5000)
+    free = numbers.unlisted(5000)
+
+    assert len({*listed, *free}) == 10_000
+    assert all(len(number) == 10 and number[0] in "23456789" for number in listed)
