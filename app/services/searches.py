@@ -26,8 +26,8 @@ class Searches:
         if searches.names_few(wanted):
             found, total = searches.search(once, wanted, page)
         else:
-            # What is found depends too much on what is asked for one plan to do.
-            scope = Scope(caller.organisation.id, plans=Plans.ONE_EACH)
+            # Each filter has a statement, which is best carried out in one way.
+            scope = Scope(caller.organisation.id, plans=Plans.ONE_FOR_ALL)
             with self._database.snapshot(scope) as tx:
                 found, total = searches.search(tx, wanted, page)
         if total == 0 and wanted.campaign is not None:

@@ -45,7 +45,7 @@ PAGE: LiteralString = """
 IDS_BY_FACET: LiteralString = """
     SELECT found.id
     FROM unnest(
-        %(facets)s::text::bigint[], %(firsts)s::text::bigint[],
+        %(facets)s::bigint[], %(firsts)s::text::bigint[],
         %(lasts)s::text::bigint[]
     ) AS tally (facet, first_id, last_id)
     CROSS JOIN LATERAL (
@@ -59,21 +59,26 @@ IDS_BY_FACET: LiteralString = """
     ) AS found
 """
 
-# All ids in their order; the facets are not to be looked up in their index.
+# All ids in their order, and those of a few facets: from the primary key, which holds
+# the facets too. To look for each facet in its index would need a sort.
 IDS_IN_ORDER: LiteralString = """
     SELECT entry.id FROM dnc_entry AS entry
-    WHERE entry.organisation_id = %(organisation_id)s
-      AND entry.id >= %(first)s AND entry.id <= %(last)s
-      AND {conditions}
+    WHERE entry.id >= %(first)s AND entry.id <= %(last)s AND {conditions}
 """
-ANY_FACET: LiteralString = "entry.{facet} + 0 = ANY(%(facets)s::text::bigint[])"
+
+OF_FACETS: LiteralString = "entry.{facet} + 0 = ANY(%(facets)s::bigint[])"
 
 BY_ID: LiteralString = "entry.id = %(id)s"
 BY_NUMBER: LiteralString = "entry.e164 = %(e164)s"
 BY_NUMBERS: LiteralString = "entry.e164 = ANY(%(e164s)s)"
 
-# To begin a scan of an index costs as much as so many of its rows.
+# To begin a scan of an index costs as much as so many of its rows, and so many times
+# more than in order a row that is then sorted.
 SCAN_COST = 20
+SORT_COST = 2
+
+# More are not told apart sooner than by looking at the entry.
+FEW_FACETS = 32
 
 
 def search(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
@@ -90,7 +95,7 @@ def search(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
     total = sum(tally.count for tally in found)
     if page.offset >= total:
         return [], total
-    return _read_page(tx, wanted, page, found), total
+    return read_page(tx, wanted, page, found), total
 
 
 def names_few(wanted: EntryFilter) -> bool:
@@ -124,31 +129,38 @@ def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], i
     return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
 
 
-def _read_page(
+def read_page(
     tx: Tx, wanted: EntryFilter, page: Page, found: Sequence[Tally]
 ) -> list[Entry]:
-    facet: LiteralString = "facet"
-    if tallies.is_detailed(wanted):
-        facet = "detail_facet"
-    conditions: list[LiteralString] = ["true"]
-    if within := tallies.times(wanted, "entry", "inserted_at"):
-        conditions.append(within)
+    """Return the entries of *page*, given the tallies of all that match."""
     first = min(tally.first_id for tally in found)
     last = max(tally.last_id for tally in found)
-    ids = IDS_BY_FACET
+    facet: LiteralString = "detail_facet" if tallies.is_detailed(wanted) else "facet"
+    within = tallies.times(wanted, "entry", "inserted_at")
     if _is_in_order_cheaper(wanted, page, found, last - first + 1):
         ids = IDS_IN_ORDER
-        if wanted != EntryFilter():
-            conditions.append(ANY_FACET.format(facet=facet))
+        if wanted == EntryFilter():
+            conditions = [tallies.OWN.format(row="entry")]
+        elif len(found) <= FEW_FACETS:
+            conditions = [tallies.OWN.format(row="entry"), OF_FACETS]
+        else:
+            conditions = tallies.dimensions(wanted, "entry")
+    else:
+        conditions = ["true"]
+        ids = IDS_BY_FACET
+    if within:
+        conditions.append(within)
     statement = PAGE.format(
         columns=COLUMNS,
-        ids=ids.format(facet=facet, conditions=" AND ".join(conditions)),
+        ids=ids.format(
+            facet=facet, conditions=" AND ".join(conditions).format(facet=facet)
+        ),
     )
     rows = tx.fetch(
         statement,
         {
             **tallies.parameters_of(tx, wanted),
-            "facets": _array([tally.facet for tally in found]),
+            "facets": [tally.facet for tally in found],
             "firsts": _array([tally.first_id for tally in found]),
             "lasts": _array([tally.last_id for tally in found]),
             "first": first,
@@ -169,7 +181,8 @@ def _is_in_order_cheaper(
         return True
     upto = page.offset + page.limit
     total = sum(tally.count for tally in found)
-    by_facet = sum(min(tally.count, upto) + SCAN_COST for tally in found)
+    sorted_rows = sum(min(tally.count, upto) for tally in found)
+    by_facet = SORT_COST * sorted_rows + SCAN_COST * len(found)
     in_order = min(upto, total) * span / total + SCAN_COST
     return in_order < by_facet
 

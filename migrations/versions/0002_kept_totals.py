@@ -33,6 +33,10 @@ ALTER TABLE dnc_entry
     ADD COLUMN detail_facet bigint NOT NULL GENERATED ALWAYS AS (
         dnc_detail_facet(campaign_id, calling_code, purpose, reason)
     ) STORED;
+-- So that ids in their order can be told apart by facet without looking at the entries.
+ALTER TABLE dnc_entry DROP CONSTRAINT dnc_entry_pkey;
+ALTER TABLE dnc_entry
+    ADD PRIMARY KEY (organisation_id, id) INCLUDE (facet, detail_facet);
 CREATE INDEX dnc_entry_facet_id ON dnc_entry (organisation_id, facet, id);
 CREATE INDEX dnc_entry_detail_facet_id ON dnc_entry (organisation_id, detail_facet, id);
 
@@ -146,18 +150,21 @@ BEGIN
 END $$;
 """
 
-# An import, which holds its locks for long, leaves the folding to others.
+# Each fold takes what some hundred statements have told; a statement that tells more
+# than that, such as an import of opt-outs of many days, folds it itself.
 TELL = """
 CREATE FUNCTION dnc_entry_tell_tally() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     own bigint := nullif(current_setting('dncd.organisation', true), '')::bigint;
+    told int := 0;
 BEGIN
     IF tg_op <> 'DELETE' THEN
         INSERT INTO dnc_entry_tally_delta
         SELECT organisation_id, date_trunc('second', inserted_at), campaign_id,
                calling_code, purpose, reason, count(*), min(id), max(id)
         FROM added GROUP BY 1, 2, 3, 4, 5, 6;
+        GET DIAGNOSTICS told = ROW_COUNT;
     END IF;
     IF tg_op <> 'INSERT' THEN
         INSERT INTO dnc_entry_tally_delta
@@ -165,9 +172,8 @@ BEGIN
                calling_code, purpose, reason, -count(*), NULL, NULL
         FROM ended GROUP BY 1, 2, 3, 4, 5, 6;
     END IF;
-    IF own IS NOT NULL AND random() < 0.002
-       AND current_setting('dncd.leaves_folding', true) IS DISTINCT FROM 'on' THEN
-        PERFORM dnc_entry_fold(own, 5000);
+    IF own IS NOT NULL AND (told > 1000 OR random() < 0.002) THEN
+        PERFORM dnc_entry_fold(own, greatest(5000, 2 * told));
     END IF;
     RETURN NULL;
 END $$;

@@ -100,12 +100,11 @@ def backdate(url: str, organisation_id: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_filter_finds_as_many_as_there_are(
+def test_every_filter_finds_as_many_as_there_are(  # noqa: PLR0917
     services: Services,
     caller: Caller,
     campaigns: list[CampaignReference],
     database_url: str,
-    database: Database,
     seed: int,
 ) -> None:
     chance = random.Random(seed)
