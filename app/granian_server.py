@@ -42,6 +42,9 @@ BACKLOG = 2048
 # How long an old worker still serves beside the new one that takes its place.
 OVERLAP_SECONDS = 1.5
 
+# What tells an old worker that a new one takes its place.
+LEAVE = signal.SIGUSR1
+
 # How often to look whether the client of a broken answer has gone.
 ASK_AGAIN_SECONDS = 0.5
 
@@ -105,8 +108,12 @@ def serve(
         # Requests need none of the environment's variables, which granian copies
         # into each; one named HTTP_… would look like a header.
         granian.wsgi.os = SimpleNamespace(environ={})
-        return Gate(make_app())
+        gate = Gate(make_app())
+        signal.signal(LEAVE, gate.leave)
+        return gate
 
+    # Until a worker listens to it.
+    signal.signal(LEAVE, signal.SIG_IGN)
     server.serve(spawn_target=begin, target_loader=load, wrap_loader=False)
 
 
@@ -174,6 +181,21 @@ class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us
         self._shd = holder(self._sfd, False, self.backlog)  # noqa: FBT003
         self._ssp = None
 
+    def _respawn_workers(
+        self, workers: Iterable[int], *others: Any, **named: Any
+    ) -> None:
+        """
+        Replace workers; one that still lives first asks its clients to go elsewhere.
+
+        granian closes a connection between two requests, one of which may be under way.
+        """
+        for index in workers:
+            if self.interrupt_signal:
+                return
+            if self.wrks[index].is_alive():
+                os.kill(self.wrks[index]._id(), LEAVE)  # noqa: SLF001
+            super()._respawn_workers([index], *others, **named)
+
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         """Start a worker; the one in whose place it comes may have been killed."""
         for worker in self.wrks:
@@ -232,6 +254,11 @@ class Gate:
     def __init__(self, app: "WSGIApplication") -> None:
         """Let to *app* what is in order."""
         self._app = app
+        self._leaving = False
+
+    def leave(self, *_: object) -> None:
+        """Let every connection end with its next answer; a signal's handler."""
+        self._leaving = True
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -260,6 +287,8 @@ class Gate:
         ) -> "Callable[[bytes], object]":
             nonlocal length_told
             length_told = any(name.lower() == "content-length" for name, _ in head)
+            if self._leaving:
+                head = [*head, ("Connection", "close")]
             return start_response(status, head, exc_info)
 
         answer = self._app(environ, begin)
