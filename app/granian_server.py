@@ -219,6 +219,7 @@ class Body(io.RawIOBase):
     def __init__(self, source: Any, length: int) -> None:
         self._source = source
         self._left = length
+        self.cut = False
 
     def readable(self) -> bool:
         """Say so to whoever buffers this stream."""
@@ -232,6 +233,7 @@ class Body(io.RawIOBase):
         part: bytes = self._source.read(wanted)
         if len(part) < wanted:
             self._left = 0
+            self.cut = True
             raise BodyCut
         self._left -= wanted
         return part
@@ -268,18 +270,17 @@ class Gate:
         if refused is not None:
             status, reason = refused
             _log.warning("request_unreadable", kind="Gate", status=status)
-            body = limits.write_refusal(status, reason)
+            text = limits.write_refusal(status, reason)
             head = [
                 ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
+                ("Content-Length", str(len(text))),
                 ("Connection", "close"),
             ]
             start_response(f"{status} {reason}", head)
-            return [body]
+            return [text]
         length = environ.get("CONTENT_LENGTH")
-        environ["wsgi.input"] = (
-            Body(environ["wsgi.input"], int(length)) if length else io.BytesIO()
-        )
+        body = Body(environ["wsgi.input"], int(length or 0))
+        environ["wsgi.input"] = body
         length_told = False
 
         def begin(
@@ -294,7 +295,7 @@ class Gate:
         answer = self._app(environ, begin)
         if isinstance(answer, list) or length_told:
             return answer
-        return Stream(answer)
+        return Stream(answer, body)
 
 
 class Stream:
@@ -302,11 +303,13 @@ class Stream:
     An answer of no told length, which never looks complete when it is not.
 
     granian ends an answer in order even if the application failed in the middle of it.
-    This one then stays open, without another byte, until its client gives up.
+    This one then stays open, without another byte, until its client gives up; unless
+    the client cut its request off, and with it the way to notice that it has gone.
     """
 
-    def __init__(self, parts: Iterable[bytes]) -> None:
+    def __init__(self, parts: Iterable[bytes], request: Body) -> None:
         self._parts = parts
+        self._request = request
         self._next = iter(parts).__next__
         self._failed = False
 
@@ -322,6 +325,9 @@ class Stream:
             except StopIteration:
                 raise
             except Exception:  # noqa: BLE001  # whatever it is, it is told
+                if self._request.cut:
+                    _log.info("client_gone")
+                    raise StopIteration from None
                 self._failed = True
                 _log.exception("answer_broken_off")
         # Sent as no byte at all, and refused once the connection is gone.

@@ -18,6 +18,8 @@ from tests.wire.raw_http import (
     require_refusal,
 )
 
+pytestmark = pytest.mark.both_servers
+
 NUMBER = "5551234567"
 INSERT = "/v1/dnc/insert"
 MULTIPART = "multipart/form-data; boundary=B"

@@ -20,6 +20,8 @@ from tests.conftest import TestServer, make_organisation
 from tests.wire.conftest import Api, Service, serving
 from tests.wire.raw_http import JSON, Answer, chunked, exchange, form, request
 
+pytestmark = pytest.mark.both_servers
+
 # Digits that nothing else here brings about.
 NUMBER = "2025550147"
 SPELLINGS = [
