@@ -45,6 +45,9 @@ OVERLAP_SECONDS = 1.5
 # What tells an old worker that a new one takes its place.
 LEAVE = signal.SIGUSR1
 
+# Up to this size an answer is handed over in one piece.
+AT_ONCE_BYTES = 256 * 1024
+
 # How often to look whether the client of a broken answer has gone.
 ASK_AGAIN_SECONDS = 0.5
 
@@ -281,21 +284,35 @@ class Gate:
         length = environ.get("CONTENT_LENGTH")
         body = Body(environ["wsgi.input"], int(length or 0))
         environ["wsgi.input"] = body
-        length_told = False
+        length_told: int | None = None
 
         def begin(
             status: str, head: list[tuple[str, str]], exc_info: Any = None
         ) -> "Callable[[bytes], object]":
             nonlocal length_told
-            length_told = any(name.lower() == "content-length" for name, _ in head)
+            for name, value in head:
+                if name.lower() == "content-length":
+                    length_told = int(value)
             if self._leaving:
                 head = [*head, ("Connection", "close")]
             return start_response(status, head, exc_info)
 
         answer = self._app(environ, begin)
-        if isinstance(answer, list) or length_told:
+        if isinstance(answer, list):
             return answer
-        return Stream(answer, body)
+        if length_told is None:
+            return Stream(answer, body)
+        return _whole(answer) if length_told <= AT_ONCE_BYTES else answer
+
+
+def _whole(answer: Iterable[bytes]) -> list[bytes]:
+    """Return a short answer as a list: for each other part granian's threads queue."""
+    try:
+        return [b"".join(answer)]
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
 
 
 class Stream:
