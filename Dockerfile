@@ -16,7 +16,8 @@ ENV PATH=/opt/dncd/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     DNCD_DATA_DIR=/data \
-    DNCD_HOST=0.0.0.0
+    DNCD_HOST=0.0.0.0 \
+    DNCD_SERVER=gunicorn
 USER dncd
 WORKDIR /data
 VOLUME /data

@@ -1,7 +1,7 @@
 """Where the concrete parts meet: settings and a database become services."""
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flask import Flask
@@ -42,15 +42,23 @@ def build_services(database: Database) -> Services:
     )
 
 
-def build_app(settings: Settings, database_url: str) -> Flask:
-    """Return the web application of one worker, with a pool of its own."""
+def build_app(
+    settings: Settings,
+    database_url: str,
+    at_end: Callable[[Callable[[], None]], object] = atexit.register,
+) -> Flask:
+    """
+    Return the web application of one worker, with a pool of its own.
+
+    What must be closed when the worker ends is told to *at_end*.
+    """
     database = Database(
         database_url,
         connections=settings.threads,
         prepare_statements=settings.prepare_statements,
     )
     # A pool that is left to the interpreter's end holds it up for seconds a thread.
-    atexit.register(database.close)
+    at_end(database.close)
     return create_app(
         build_services(database),
         DIALECTS,

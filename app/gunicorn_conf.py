@@ -5,7 +5,6 @@ Limits that the application cannot enforce, because gunicorn refuses before it i
 called, are answered in JSON here, with the same shape as any other refusal.
 """
 
-import json
 import socket
 import struct
 from typing import Any
@@ -18,8 +17,6 @@ from prometheus_client import multiprocess
 
 from app.http import limits
 
-GRACEFUL_SECONDS = 30
-IDLE_SECONDS = 65
 PAUSE_SECONDS = 5
 
 # What the kernel takes: seconds and microseconds.
@@ -50,9 +47,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             if isinstance(exc, refusal):
                 status, reason = its_status, its_reason
         _log.warning("request_unreadable", kind=type(exc).__name__, status=status)
-        body = json.dumps(
-            {"success": False, "code": status, "text": reason, "message": reason}
-        ).encode()
+        body = limits.write_refusal(status, reason)
         head = (
             f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -96,8 +91,8 @@ def settings(host: str, port: int, workers: int, threads: int) -> dict[str, obje
         "proc_name": "dncd",
         "control_socket_disable": True,
         "preload_app": False,
-        "graceful_timeout": GRACEFUL_SECONDS,
-        "keepalive": IDLE_SECONDS,
+        "graceful_timeout": limits.GRACEFUL_SECONDS,
+        "keepalive": limits.IDLE_SECONDS,
         "limit_request_line": limits.REQUEST_LINE_BYTES,
         "limit_request_fields": limits.HEADERS,
         "limit_request_field_size": limits.HEADER_BYTES,

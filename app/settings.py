@@ -8,6 +8,9 @@ from pathlib import Path
 from app.domain.access import Edition
 from app.domain.errors import SettingInvalid
 
+# The first is the default.
+SERVERS = ("gunicorn", "granian")
+
 _EDITION_PREFIX = "DNCD_EDITION_"
 
 
@@ -20,6 +23,7 @@ class Settings:
     data_dir: Path
     host: str
     port: int
+    server: str
     workers: int
     threads: int
     trusted_proxies: frozenset[str]
@@ -37,6 +41,7 @@ class Settings:
             data_dir=Path(environment.get("DNCD_DATA_DIR") or ".dncd"),
             host=environment.get("DNCD_HOST") or "127.0.0.1",
             port=_number(environment, "DNCD_PORT", 8080, 65535),
+            server=_choice(environment, "DNCD_SERVER", SERVERS),
             workers=_number(environment, "DNCD_WORKERS", 2, 256),
             threads=_number(environment, "DNCD_THREADS", 8, 256),
             trusted_proxies=frozenset(

@@ -22,6 +22,15 @@ from app.store.database import Database
 from app.store.migrations import migrate
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever runs the tests choose the HTTP server of them all."""
+    parser.addoption(
+        "--server",
+        choices=["gunicorn", "granian"],
+        help="run every test of the service under this server, and once only",
+    )
+
+
 @dataclass(frozen=True)
 class TestServer:
     """A PostgreSQL server that tests may fill with databases."""

@@ -1,7 +1,8 @@
-"""``dncd serve``: PostgreSQL, migrations, the first token, then gunicorn."""
+"""``dncd serve``: PostgreSQL, migrations, the first token, then the HTTP server."""
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from app import gunicorn_conf
 from app.bootstrap import build_app, command_services
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
+from app.domain.errors import SettingInvalid
 from app.http import metrics, request_log
 from app.settings import Settings
 from app.store.migrations import migrate
@@ -59,6 +61,28 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         return build_app(self._settings, self._url)
 
 
+Run = Callable[[Settings, str], None]
+
+
+def run_gunicorn(settings: Settings, url: str) -> None:
+    """Serve with gunicorn; does not return."""
+    Service(settings, url).run()
+
+
+def run_granian(settings: Settings, url: str) -> None:
+    """Serve with granian until it is told to stop."""
+
+    def make_app() -> Any:
+        request_log.configure()
+        metrics.share_between_workers()
+        return build_app(settings, url, at_end=granian_server.at_worker_end)
+
+    granian_server = _granian_server()
+    granian_server.serve(
+        make_app, settings.host, settings.port, settings.workers, settings.threads
+    )
+
+
 @click.command()
 @click.option("--host", help="The address to listen on [127.0.0.1].")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port [8080].")
@@ -73,12 +97,30 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
             port=port or chosen.port,
             workers=workers or chosen.workers,
         )
+        run = _choose_server(settings)
         request_log.configure()
         with database_url(settings, serving=True) as url:
             _prepare_metrics(settings)
             migrate(owner_url(settings, url))
             _start_first(settings, url)
-            Service(settings, url).run()
+            run(settings, url)
+
+
+def _choose_server(settings: Settings) -> Run:
+    """Return the server that is wanted; raises SettingInvalid if it is not there."""
+    if settings.server == "gunicorn":
+        return run_gunicorn
+    _granian_server()
+    return run_granian
+
+
+def _granian_server() -> Any:
+    try:
+        from app import granian_server  # noqa: PLC0415  # an extra brings it
+    except ModuleNotFoundError as error:
+        message = "DNCD_SERVER=granian needs granian: install dncd with the extra fast"
+        raise SettingInvalid(message) from error
+    return granian_server
 
 
 def _start_first(settings: Settings, url: str) -> None:

@@ -113,7 +113,7 @@ class FastLane:
             ("X-Request-ID", request_id),
         ]
         start_response("200 OK", headers)
-        return (body,)
+        return [body]
 
 
 def find_met(environ: "WSGIEnvironment") -> Met | None:

@@ -1,5 +1,6 @@
 """How large a request may be.  Published in the OpenAPI, enforced here and below."""
 
+import json
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -22,6 +23,10 @@ HEADER_BYTES = 8190
 
 # What the proxy in deploy/ lets through.
 PROXIED_BYTES = 1024 * 1024
+
+# How long a server that stops waits for answers, and an idle connection for requests.
+GRACEFUL_SECONDS = 30
+IDLE_SECONDS = 65
 
 _CHUNK_BYTES = 64 * 1024
 _FIRST_REFUSAL = 400
@@ -57,6 +62,13 @@ def bound_chunked(environ: dict[str, Any], most: int = FORM_BYTES) -> None:
         raise RequestEntityTooLarge
     environ["wsgi.input"] = BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
+
+
+def write_refusal(status: int, reason: str) -> bytes:
+    """Return the body of what a server answers before the application is called."""
+    return json.dumps(
+        {"success": False, "code": status, "text": reason, "message": reason}
+    ).encode()
 
 
 def _discard_body() -> None:

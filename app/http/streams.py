@@ -57,17 +57,17 @@ def answer(
     Return an answer of *parts*, sent while they are made.
 
     What the first part raises is raised here. What a later one raises breaks the answer
-    off before its end, which HTTP/1.1 lets the client see. A client of HTTP/1.0, which
-    could not, gets the whole with its length, or none of it.
+    off before its end, which HTTP/1.1 lets the client see. A client of HTTP/1.0 could
+    not, and where the server does not show its socket nobody knows what the client has
+    taken: then the answer is made whole before it is sent, with its length, and what
+    making it raises is raised here.
     """
-    first = next(parts, b"")
-    whole: Iterator[bytes] = chain((first,), parts)
-    if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
-        return _answer_whole(whole, content_type)
     connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        whole = _without_waiting(whole, connection)
-    return Response(_reported(whole), content_type=content_type)
+    if connection is None or request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        return _answer_whole(parts, content_type)
+    whole = chain((next(parts, b""),), parts)
+    sent = _reported(_without_waiting(whole, connection))
+    return Response(sent, content_type=content_type)
 
 
 def _answer_whole(parts: Iterable[bytes], content_type: str) -> Response:

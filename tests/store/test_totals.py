@@ -16,7 +16,6 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, CampaignReference, read_campaign
 from app.domain.texts import BLANK, NOT_BLANK
 from app.services import Services
-from app.store.database import Database
 from tests.store import folding
 
 REASONS = (None, "DNC", "ConsentRevoked")
@@ -100,7 +99,7 @@ def backdate(url: str, organisation_id: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_filter_finds_as_many_as_there_are(  # noqa: PLR0917
+def test_every_filter_finds_as_many_as_there_are(
     services: Services,
     caller: Caller,
     campaigns: list[CampaignReference],

@@ -24,10 +24,21 @@ from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 
 DNCD = str(Path(sys.executable).with_name("dncd"))
+SERVERS = ("gunicorn", "granian")
 WORKERS = 3
 READY_SECONDS = 60
 
 _names = itertools.count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the servers whose behaviour a test looks at; see tests/README.md."""
+    if "http_server" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--server")
+    both = metafunc.definition.get_closest_marker("both_servers")
+    servers = [chosen] if chosen else SERVERS if both else SERVERS[:1]
+    metafunc.parametrize("http_server", servers, scope="session")
 
 
 def free_port() -> int:
@@ -48,11 +59,15 @@ class Service:
 
 @contextmanager
 def serving(
-    folder: Path, environment: Mapping[str, str], workers: int = WORKERS
+    folder: Path,
+    environment: Mapping[str, str],
+    http_server: str,
+    workers: int = WORKERS,
 ) -> Iterator[Service]:
     """Run ``dncd serve`` in *folder* until the block ends."""
     port = free_port()
     log = folder / "service.log"
+    places = {"DNCD_DATA_DIR": str(folder / "data"), "DNCD_SERVER": http_server}
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -61,7 +76,7 @@ def serving(
     with log.open("ab") as output:
         process = subprocess.Popen(
             [DNCD, "serve", "--port", str(port), "--workers", str(workers)],
-            env={**inherited, "DNCD_DATA_DIR": str(folder / "data"), **environment},
+            env={**inherited, **places, **environment},
             cwd=folder,
             stdout=output,
             stderr=output,
@@ -155,11 +170,11 @@ def service_database(server: TestServer, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def service(
-    service_database: str, tmp_path_factory: pytest.TempPathFactory
+    service_database: str, tmp_path_factory: pytest.TempPathFactory, http_server: str
 ) -> Iterator[Service]:
     """The service that most wire tests share; each has an organisation of its own."""
     folder = tmp_path_factory.mktemp("service")
-    with serving(folder, {"DATABASE_URL": service_database}) as running:
+    with serving(folder, {"DATABASE_URL": service_database}, http_server) as running:
         yield running
 
 

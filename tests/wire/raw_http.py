@@ -3,14 +3,19 @@
 import contextlib
 import http.client
 import json
+import select
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_from_bytes, urlsplit
 
+from requests.structures import CaseInsensitiveDict
+
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+
+PATIENCE = 0.3
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,15 @@ def exchange(base: str, sent: bytes, *, finish: bool = False) -> Answer:
     """
     Send bytes on a connection of their own and return the answer to them.
 
-    To *finish* is to tell the service that there is nothing more to come.
+    To *finish* is to tell the service, if it waits, that there is nothing more to come.
     """
     where = urlsplit(base)
     with socket.create_connection((where.hostname, where.port), 10) as connection:
         # Whoever refuses early may stop reading; the answer has arrived even so.
         with contextlib.suppress(ConnectionError):
             connection.sendall(sent)
-            if finish:
+            # A client that never waits for an answer is given none by granian.
+            if finish and not select.select([connection], [], [], PATIENCE)[0]:
                 connection.shutdown(socket.SHUT_WR)
         return read_answer(connection)
 
@@ -46,7 +52,8 @@ def read_answer(connection: socket.socket) -> Answer:
     """Return the next answer on *connection*, whole."""
     response = http.client.HTTPResponse(connection)
     response.begin()
-    return Answer(response.status, dict(response.getheaders()), response.read())
+    headers = CaseInsensitiveDict(response.getheaders())
+    return Answer(response.status, headers, response.read())
 
 
 def request(

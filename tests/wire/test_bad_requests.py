@@ -1,6 +1,7 @@
 """Requests that no client library would send: still one declared error each."""
 
 import json
+from http.client import RemoteDisconnected
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.wire.raw_http import (
     request,
     require_refusal,
 )
+
+pytestmark = pytest.mark.both_servers
 
 NUMBER = "5551234567"
 INSERT = "/v1/dnc/insert"
@@ -40,14 +43,27 @@ def good(fields: dict[str, object]) -> bytes:
 
 
 @pytest.fixture
-def refused(api: Api, service_database: str):
-    """Send bytes, and require a refusal with *status* that left nothing behind."""
+def refused(api: Api, service_database: str, http_server: str):
+    """
+    Send bytes, and require a refusal with *status* that left nothing behind.
 
-    def send(sent: bytes, status: int, *, finish: bool = False) -> Answer:
+    What granian takes for no request at all it refuses by itself, without a word.
+    """
+
+    def send(
+        sent: bytes,
+        status: int,
+        *,
+        finish: bool = False,
+        readable: bool = True,
+        granian: int | None = None,
+    ) -> Answer:
         before = stored.count(service_database, api.caller.organisation.id)
         answer = exchange(api.base, sent, finish=finish)
-        require_refusal(answer, api.token, NUMBER)
-        assert answer.status == status, answer
+        if readable or http_server != "granian" or answer.body:
+            require_refusal(answer, api.token, NUMBER)
+        expected = granian if granian and http_server == "granian" else status
+        assert answer.status == expected, answer
         assert stored.count(service_database, api.caller.organisation.id) == before
         return answer
 
@@ -70,7 +86,7 @@ def test_a_body_over_the_limit_is_refused_when_it_comes_in_chunks(good, refused)
     chunk = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
     first = b"%x\r\n" % (len(good) + 3) + good + b"&x=" + b"\r\n"
 
-    refused(chunked(INSERT, first + chunk * 40 + b"0\r\n\r\n"), 413)
+    refused(chunked(INSERT, first + chunk * 40 + b"0\r\n\r\n"), 413, granian=411)
 
 
 def test_a_number_is_refused_rather_than_cut_at_the_limit(api, refused):
@@ -79,7 +95,8 @@ def test_a_number_is_refused_rather_than_cut_at_the_limit(api, refused):
     begin = form({"auth_token": api.token, "campaign_id": 0, "x": ""})
     body = begin + b"x" * (64 * 1024 - len(begin) - len(end)) + b"&" + end
 
-    refused(chunked(INSERT, b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"), 413)
+    sent = chunked(INSERT, b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+    refused(sent, 413, granian=411)
 
 
 def test_a_hundred_thousand_parameters_are_refused(good, refused):
@@ -175,7 +192,9 @@ def test_a_multipart_body_is_refused_that_has(content_type, body, good, refused)
 )
 @pytest.mark.parametrize("operation", ["dnc/insert", "dnc/search", "dnc/delete"])
 def test_a_chunked_body_is_refused_that_has(operation, body, good, refused):
-    refused(chunked(f"/v1/{operation}?{good.decode()}", body), 400, finish=True)
+    sent = chunked(f"/v1/{operation}?{good.decode()}", body)
+
+    refused(sent, 400, finish=True, granian=411)
 
 
 def test_an_endless_request_line_is_refused(refused):
@@ -198,26 +217,35 @@ def test_an_endless_request_line_is_refused(refused):
     ],
 )
 def test_a_header_is_refused(lines, status, good, refused):
-    refused(request(INSERT, good, headers=lines), status)
+    refused(request(INSERT, good, headers=lines), status, readable=False)
 
 
 @pytest.mark.parametrize("length", ["ten", "-1", "+10", "1,1", "1_0", "\u0665", "1e1"])
 def test_a_length_that_is_no_number_is_refused(length, good, refused):
-    refused(request(INSERT, good, length=length), 400)
+    refused(request(INSERT, good, length=length), 400, readable=False)
 
 
 @pytest.mark.parametrize(
     "sent",
     [
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", id="TLS"),
-        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
         pytest.param(b"GET / HTTP/9.9\r\n\r\n", id="a version there is not"),
         pytest.param(b"P\0ST /v1/dnc/insert HTTP/1.1\r\n\r\n", id="a NUL"),
         pytest.param(bytes(range(128, 256)) + b"\r\n\r\n", id="garbage"),
     ],
 )
 def test_what_is_no_http_1_1_is_refused_like_everything_else(sent, refused):
-    refused(sent, 400)
+    refused(sent, 400, readable=False)
+
+
+def test_http_2_is_refused_or_not_answered_at_all(refused, http_server):
+    sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    if http_server == "granian":
+        with pytest.raises(RemoteDisconnected):
+            refused(sent, 400)
+    else:
+        refused(sent, 400)
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"PATCH", b"DELETE", b"TRACE", b"FOO"])

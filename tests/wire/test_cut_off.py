@@ -48,7 +48,10 @@ class Reached:
 
 @pytest.fixture(scope="module")
 def service_by_proxy(
-    server: TestServer, template: str, tmp_path_factory: pytest.TempPathFactory
+    server: TestServer,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    http_server: str,
 ) -> Iterator[Reached]:
     folder = tmp_path_factory.mktemp("cut-off")
     with server.new_database(template) as url, proxied(url) as proxy:
@@ -57,7 +60,7 @@ def service_by_proxy(
         wanted = make_organisation("cut off")
         caller = operator(services.organisations.add("test", wanted), "test")
         token = services.access.issue(caller, "everything", EVERY_GRANT)
-        with serving(folder, {"DATABASE_URL": proxy.url}) as service:
+        with serving(folder, {"DATABASE_URL": proxy.url}, http_server) as service:
             yield Reached(Api(service.base, token, caller, services), proxy, url)
         database.close()
 

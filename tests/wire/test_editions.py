@@ -31,12 +31,14 @@ FAILED = {
 
 @pytest.mark.parametrize("servers", ["documented", "live", None])
 def test_the_server_s_edition_holds_for_organisations_that_have_none(
-    servers, server, template, tmp_path
+    servers, server, template, tmp_path, http_server
 ):
     setting = {"DNCD_EDITION_CONVOSO": servers} if servers else {}
     with (
         server.new_database(template) as url,
-        serving(tmp_path, {"DATABASE_URL": url, **setting}, workers=1) as service,
+        serving(
+            tmp_path, {"DATABASE_URL": url, **setting}, http_server, workers=1
+        ) as service,
     ):
         database = Database(url, connections=2)
         services = build_services(database)

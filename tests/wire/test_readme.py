@@ -20,7 +20,9 @@ def five_minutes() -> list[tuple[str, str]]:
     return BLOCK.findall(text[begin : text.index("## What a caller should know")])
 
 
-def test_every_call_of_the_readme_answers_as_it_says(tmp_path: Path) -> None:
+def test_every_call_of_the_readme_answers_as_it_says(
+    tmp_path: Path, http_server: str
+) -> None:
     blocks = five_minutes()
     script, expected = "", []
     for kind, text in blocks:
@@ -29,7 +31,7 @@ def test_every_call_of_the_readme_answers_as_it_says(tmp_path: Path) -> None:
             script += "echo ====\n"
         else:
             script += re.sub(r"\bcurl ", r"curl -sS -w '\\n' ", text)
-    with serving(tmp_path, {"DNCD_DATA_DIR": ".dncd"}) as service:
+    with serving(tmp_path, {"DNCD_DATA_DIR": ".dncd"}, http_server) as service:
         script = script.replace("http://127.0.0.1:8080", service.base)
         shell = subprocess.run(
             ["bash", "-eu", "-c", script.replace(".venv/bin/dncd", DNCD)],

@@ -40,19 +40,23 @@ def search(service: Service, token: str, operation: str) -> list[dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, http_server: str) -> Path:
+    del http_server  # each has a folder of its own
     return tmp_path_factory.mktemp("embedded")
 
 
 @pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Service]:
+def running(folder: Path, http_server: str) -> Iterator[Service]:
     """A service without DATABASE_URL, which most tests here share."""
-    with serving(folder, {}) as service:
+    with serving(folder, {}, http_server) as service:
         yield service
 
 
-def test_entries_leads_and_tokens_are_there_again_whatever_ended_the_service(tmp_path):
-    with serving(tmp_path, {}) as service:
+@pytest.mark.both_servers
+def test_entries_leads_and_tokens_are_there_again_whatever_ended_the_service(
+    tmp_path, http_server
+):
+    with serving(tmp_path, {}, http_server) as service:
         secret = token_file(tmp_path).read_text().strip()
         default = ["--organisation", "default"]
         campaign = ["campaign", "add", *default, "--uid", "SPRING", "--name", "Spring"]
@@ -69,7 +73,7 @@ def test_entries_leads_and_tokens_are_there_again_whatever_ended_the_service(tmp
     assert (len(entries), len(leads)) == (len(NUMBERS), 1)
 
     for ending in (signal.SIGTERM, signal.SIGKILL):
-        with serving(tmp_path, {}) as service:
+        with serving(tmp_path, {}, http_server) as service:
             assert token_file(tmp_path).read_text().strip() == secret
             assert search(service, secret, "dnc/search") == entries
             assert search(service, reader, "leads/search") == leads
@@ -93,6 +97,7 @@ def test_the_first_start_makes_a_token_that_nobody_else_can_read(running, folder
     assert secret not in running.log.read_text()
 
 
+@pytest.mark.both_servers
 def test_a_second_service_on_the_same_data_is_refused_and_disturbs_nobody(
     running, folder
 ):
@@ -162,13 +167,13 @@ def test_every_command_works_while_the_service_runs(running, folder):
     require_what_the_commands_made(running, kept, ended)
 
 
-def test_every_command_works_after_the_service_stopped(tmp_path):
-    with serving(tmp_path, {}):
+def test_every_command_works_after_the_service_stopped(tmp_path, http_server):
+    with serving(tmp_path, {}, http_server):
         pass
 
     kept, ended = use_every_command(tmp_path, "after")
 
-    with serving(tmp_path, {}) as service:
+    with serving(tmp_path, {}, http_server) as service:
         require_what_the_commands_made(service, kept, ended)
 
 

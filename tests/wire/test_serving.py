@@ -28,13 +28,15 @@ from tests.conftest import TestServer, make_organisation
 from tests.wire import stored
 from tests.wire.conftest import Api, Service, serving
 
+pytestmark = pytest.mark.both_servers
+
 ROOT = Path(__file__).parents[2]
 NUMBER = "5551234567"
 
 
 @pytest.fixture
 def own(
-    server: TestServer, template: str, tmp_path: Path
+    server: TestServer, template: str, tmp_path: Path, http_server: str
 ) -> Iterator[tuple[Service, Api, str]]:
     """A service that a test may stop, a client, and its database."""
     with server.new_database(template) as url:
@@ -43,7 +45,7 @@ def own(
         wanted = make_organisation("Acme")
         caller = operator(services.organisations.add("test", wanted), "test")
         token = services.access.issue(caller, "everything", EVERY_GRANT)
-        with serving(tmp_path, {"DATABASE_URL": url}) as service:
+        with serving(tmp_path, {"DATABASE_URL": url}, http_server) as service:
             yield service, Api(service.base, token, caller, services), url
         database.close()
 

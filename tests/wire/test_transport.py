@@ -12,6 +12,8 @@ from app.domain.access import Grant
 from tests.wire.answers import FORBIDDEN, refusal
 from tests.wire.conftest import Api
 
+pytestmark = pytest.mark.both_servers
+
 NUMBER = "5551234567"
 OTHER = "5557654321"
 FORM = "application/x-www-form-urlencoded"

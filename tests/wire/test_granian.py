@@ -1,0 +1,185 @@
+"""What our way of running granian promises to an application, whatever it answers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import granian_server
+from tests.wire import command
+from tests.wire.conftest import free_port
+from tests.wire.raw_http import chunked, exchange, request
+
+ROOT = Path(__file__).parents[2]
+RUN = "import sys; from tests.wire.test_granian import run; run(int(sys.argv[1]))"
+
+
+def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Name the worker, repeat a body in pieces of four bytes, or break off."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/worker":
+        return [str(os.getpid()).encode()]
+    if environ["PATH_INFO"] == "/environment":
+        return [repr({**environ, "wsgi.input": None}).encode()]
+    return repeat(environ["wsgi.input"], environ["PATH_INFO"] == "/broken")
+
+
+def repeat(body: Any, broken: bool) -> Iterator[bytes]:  # noqa: FBT001
+    while part := body.read(4):
+        yield part
+    if broken:
+        raise RuntimeError
+
+
+def run(port: int) -> None:
+    granian_server.serve(lambda: answer, "127.0.0.1", port, workers=2, threads=2)
+
+
+@pytest.fixture
+def started() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """The port and the parent process of a server of ``answer``."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(port)],
+        cwd=ROOT,
+        env={**os.environ, "HTTP_PROXY_SECRET": "from the environment"},
+    )
+    try:
+        require(lambda: accepts(port), 20)
+        yield port, process
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def require(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until *condition* holds; fail if that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def worker(port: int) -> int:
+    found = exchange(f"http://127.0.0.1:{port}", request("/worker", method=b"GET"))
+    return int(found.body)
+
+
+def receive(connection: socket.socket, seconds: float) -> bytes:
+    """Return what comes until the connection ends, or nothing more for a while."""
+    connection.settimeout(seconds)
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except TimeoutError:
+        pass
+    return received
+
+
+def test_an_answer_is_sent_while_its_request_still_comes(started):
+    port, _ = started
+    with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+        connection.sendall(request("/", length=8))
+        for part in (b"abcd", b"efgh"):
+            connection.sendall(part)
+            assert part in receive(connection, 0.5)
+
+
+def test_an_answer_that_broke_off_never_looks_complete(started):
+    port, _ = started
+    with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+        connection.sendall(request("/broken", b"abcd"))
+        received = receive(connection, 1.5)
+
+    assert received.endswith(b"4\r\nabcd\r\n")
+    # Both threads of both workers are free again.
+    for _ in range(8):
+        assert worker(port)
+
+
+def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(started):
+    port, _ = started
+    with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+        connection.sendall(request("/", b"abcdef", length=12))
+        connection.shutdown(socket.SHUT_WR)
+        received = receive(connection, 1)
+
+    assert b"ef" not in received
+
+
+@pytest.mark.parametrize("body", [b"1\r\nx\r\n", b"1\r\nx\r\n0\r\n\r\n", b"0\r\n\r\n"])
+def test_a_body_in_chunks_is_refused(body, started):
+    port, _ = started
+
+    answered = exchange(f"http://127.0.0.1:{port}", chunked("/", body))
+
+    assert answered.status == 411
+    assert answered.json()["code"] == 411
+
+
+def test_a_request_holds_nothing_of_the_environment(started):
+    port, _ = started
+
+    found = exchange(f"http://127.0.0.1:{port}", request("/environment", method=b"GET"))
+
+    assert b"REQUEST_METHOD" in found.body
+    assert b"from the environment" not in found.body
+
+
+def test_a_worker_that_was_killed_is_replaced(started):
+    port, process = started
+    # Whom granian has just started and loses again, it does not replace.
+    killed = worker(port)
+
+    os.kill(killed, signal.SIGKILL)
+
+    require(lambda: len({worker(port) for _ in range(20)} - {killed}) == 2, 10)
+    assert process.poll() is None
+
+
+def test_no_worker_outlives_its_parent(started):
+    port, process = started
+
+    process.kill()
+
+    require(lambda: not accepts(port), 10)
+
+
+def test_a_port_that_is_taken_is_refused(started, tmp_path):
+    port, _ = started
+    chosen = {"DNCD_SERVER": "granian"}
+
+    refused = command.run(["serve", "--port", str(port)], tmp_path, chosen)
+
+    assert refused.returncode == 1
+    assert "Address already in use" in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_installation_without_granian_says_what_it_lacks(tmp_path):
+    (tmp_path / "granian.py").write_text("raise ModuleNotFoundError")
+    chosen = {"DNCD_SERVER": "granian", "PYTHONPATH": str(tmp_path)}
+
+    refused = command.run(["serve", "--port", str(free_port())], tmp_path, chosen)
+
+    assert refused.returncode == 1
+    (line,) = refused.stderr.strip().splitlines()
+    assert "DNCD_SERVER" in line
+    assert "extra fast" in line
