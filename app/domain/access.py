@@ -113,7 +113,7 @@ def hash_secret(secret: str) -> bytes:
 
     A slow hash would guard a guessable password; 131 random bits cannot be guessed.
     """
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def _checksum(body: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
@@ -60,6 +60,7 @@ def from_e164(e164: int, calling_code: int) -> PhoneNumber:
     return PhoneNumber(code, str(e164)[len(code) :])
 
 
+@lru_cache(maxsize=1024)
 def read_calling_code(text: str) -> str:
     """Return the calling code in *text*, without ``+``; raises CallingCodeInvalid."""
     match = _CALLING_CODE.fullmatch(text.strip(" "))
@@ -76,6 +77,8 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     NumberInvalid for what is no possible number of the plan, and for what could be
     two: a number stored under the wrong key would leave the right one callable.
     """
+    if calling_code == NANP_CALLING_CODE and _PLAIN_NANP.fullmatch(text):
+        return PhoneNumber(calling_code, text[-_NANP_LENGTH:])
     digits, international = _read_digits(text)
     if calling_code == NANP_CALLING_CODE:
         return PhoneNumber(calling_code, _nanp_national(digits, international))

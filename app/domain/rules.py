@@ -160,12 +160,14 @@ def decide(
     checked_at: datetime,
 ) -> Verdict:
     """Return the verdict on *call* to a number that has *entries*."""
+    if not entries:
+        return Verdict(True, checked, checked_at, ())  # noqa: FBT003
     matches = [
         Match(entry, rule)
         for entry in entries
         if (rule := find_rule(scope_of(entry.campaign_id, entry.purpose), call))
     ]
-    matches.sort(key=lambda match: STRONGEST_FIRST.index(match.rule))
+    matches.sort(key=_strength)
     blocked = any(blocks(match.rule, call) for match in matches)
     return Verdict(
         callable=not (checked and blocked),
@@ -173,3 +175,7 @@ def decide(
         checked_at=checked_at,
         matches=tuple(matches),
     )
+
+
+def _strength(match: Match) -> tuple[int, int]:
+    return STRONGEST_FIRST.index(match.rule), match.entry.id

@@ -5,11 +5,13 @@ The line never holds a query string or a body, and whatever text it does hold go
 through ``mask`` last, as does everything that gunicorn or a library logs.
 """
 
+import json
 import logging
 import re
 import sys
 import time
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -26,8 +28,6 @@ _SECRET = re.compile(r"dncd_[0-9A-Za-z]{6,}")
 # a time of day cannot be told apart from one, and is not logged as text.
 _NUMBER = re.compile(r"\+?[0-9](?:[ .()-]{0,2}[0-9]){6,}")
 _EXEMPT = {"timestamp", "address"}
-
-_log = structlog.get_logger()
 
 
 def mask(text: str) -> str:
@@ -98,18 +98,21 @@ def report(  # noqa: PLR0913  one parameter a field
     address: str | None,
     caller: Caller | None,
 ) -> None:
-    """Write the line of one answered request."""
-    _log.info(
-        "request",
-        request_id=request_id,
-        method=method,
-        endpoint=endpoint,
-        status=status,
-        milliseconds=round(seconds * 1000, 1),
-        address=address,
-        organisation=caller and caller.organisation.id,
-        token=caller and caller.token_id,
-    )
+    """Write the line of one answered request: by hand, for it is written most."""
+    line = {
+        "request_id": mask(request_id),
+        "method": method,
+        "endpoint": endpoint,
+        "status": status,
+        "milliseconds": round(seconds * 1000, 1),
+        "address": address,
+        "organisation": caller and caller.organisation.id,
+        "token": caller and caller.token_id,
+        "event": "request",
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    sys.stderr.write(json.dumps(line) + "\n")
 
 
 def install(app: Flask) -> None:

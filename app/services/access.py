@@ -45,9 +45,7 @@ class Access:
         self, secret: str, *, dialect: str, address: str | None, request_id: str
     ) -> Caller:
         """Return whoever holds *secret*; raises TokenInvalid, StoreUnavailable."""
-        if not is_secret(secret):
-            raise TokenInvalid
-        bearer = self._bearer(hash_secret(secret))
+        bearer = self._bearer(secret)
         return Caller(
             organisation=bearer.organisation,
             grants=bearer.grants,
@@ -102,12 +100,15 @@ class Access:
         """Return every token of the caller's organisation."""
         return tokens.list_all(self._database.of(caller.organisation.id))
 
-    def _bearer(self, secret_hash: bytes) -> Bearer:
+    def _bearer(self, secret: str) -> Bearer:
         now = self._clock()
+        secret_hash = hash_secret(secret)
         with self._lock:
             known = self._remembered.get(secret_hash)
         if known and now < known[0]:
             return known[1]
+        if not is_secret(secret):
+            raise TokenInvalid
         found = tokens.find_bearer(
             self._database.within(Scope(secret_hash=secret_hash)), secret_hash
         )

@@ -4,40 +4,41 @@ What stands against calls: the questions that every dialer asks before it dials.
 Every statement reads a snapshot of its own and begins at the index of numbers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 
 from psycopg.rows import DictRow
 
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
+from app.domain.scopes import CampaignReference
 from app.store.database import Tx
 
-# One row an entry of the number on whichever list, or one row without any.
+# One row with the instant, then one for each entry of the numbers. Asked before every
+# call: made of look-ups alone, which cost less than joining the questions.
 CHECK = """
-    SELECT asked.position, now() AS checked_at, (
-               SELECT checking_enabled FROM organisation
-               WHERE id = %(organisation_id)s
-           ) AS checking_enabled,
-           meant.id AS meant_id, meant.purpose AS meant_purpose,
-           entry.id, entry.campaign_id, entry.purpose, entry.reason,
-           entry.inserted_at, list.name AS campaign_name
-    FROM unnest(
-        %(e164s)s::text::bigint[], %(numbers)s::text::bigint[], %(codes)s::text::text[]
-    ) WITH ORDINALITY AS asked (e164, number, code, position)
-    LEFT JOIN LATERAL (
-        SELECT campaign.id, campaign.purpose FROM campaign
-        WHERE campaign.organisation_id = %(organisation_id)s
-          AND (campaign.id = asked.number OR campaign.uid = asked.code)
-        ORDER BY (campaign.id = asked.number) DESC NULLS LAST
-        LIMIT 1
-    ) AS meant ON asked.code IS NOT NULL
-    LEFT JOIN dnc_entry AS entry
-        ON entry.organisation_id = %(organisation_id)s AND entry.e164 = asked.e164
-    LEFT JOIN campaign AS list
-        ON list.organisation_id = entry.organisation_id AND list.id = entry.campaign_id
-    ORDER BY asked.position, entry.id
+    SELECT NULL::bigint AS e164, NULL::bigint AS id, NULL::bigint AS campaign_id,
+           NULL::text AS name, NULL::text AS purpose, NULL::text AS reason,
+           now() AS instant, checking_enabled AS flag
+    FROM organisation
+    WHERE id = %(organisation_id)s
+    UNION ALL
+    SELECT entry.e164, entry.id, entry.campaign_id, list.name, entry.purpose,
+           entry.reason, entry.inserted_at, NULL
+    FROM dnc_entry AS entry
+    JOIN campaign AS list ON list.organisation_id = entry.organisation_id
+                         AND list.id = entry.campaign_id
+    WHERE entry.organisation_id = %(organisation_id)s
+      AND entry.e164 = ANY(%(e164s)s::text::bigint[])
+"""
+
+# And one for each campaign that is asked for, by id or code.
+CHECK_FOR_CAMPAIGNS = f"""
+    {CHECK}
+    UNION ALL
+    SELECT NULL, NULL, id, uid, purpose, NULL, NULL, NULL
+    FROM campaign
+    WHERE organisation_id = %(organisation_id)s
+      AND (id = ANY(%(numbers)s::text::bigint[]) OR uid = ANY(%(codes)s::text::text[]))
 """
 
 FIND_LISTED = """
@@ -59,18 +60,35 @@ Row = tuple[int, int, int, str | None, datetime]
 
 def check(tx: Tx, questions: Sequence[Question]) -> list[Finding]:
     """Return what is known about each of *questions*, in their order."""
-    meant = [question.campaign for question in questions]
-    rows = tx.fetch(
-        CHECK,
-        {
-            "organisation_id": tx.organisation_id,
-            "e164s": _array(question.number.e164 for question in questions),
-            "numbers": _array(x.number if x else None for x in meant),
-            "codes": _array(x.code if x else None for x in meant),
-        },
-    )
+    asked = {question.campaign for question in questions} - {None}
+    parameters: dict[str, object] = {
+        "organisation_id": tx.organisation_id,
+        "e164s": _array({question.number.e164 for question in questions}),
+    }
+    if asked:
+        parameters["numbers"] = _array(x.number for x in asked if x and x.number)
+        parameters["codes"] = _array(x.code for x in asked if x)
+        rows = tx.fetch(CHECK_FOR_CAMPAIGNS, parameters)
+    else:
+        rows = tx.fetch(CHECK, parameters)
+    entries: dict[int, list[Listed]] = {}
+    calls: dict[object, Call] = {}
+    for row in rows:
+        if row["flag"] is not None:
+            instant = row
+        elif row["e164"] is not None:
+            entries.setdefault(row["e164"], []).append(_listed(row))
+        else:
+            call = Call(row["campaign_id"], row["purpose"])
+            calls[row["campaign_id"]] = calls[row["name"]] = call
     return [
-        _finding(list(group)) for _, group in groupby(rows, key=itemgetter("position"))
+        Finding(
+            call=_call_for(question.campaign, calls),
+            entries=tuple(entries.get(question.number.e164, ())),
+            checking_enabled=instant["flag"],
+            checked_at=instant["instant"],
+        )
+        for question in questions
     ]
 
 
@@ -99,25 +117,21 @@ def _array(values: Iterable[int | str | None]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-def _finding(rows: Sequence[DictRow]) -> Finding:
-    first = rows[0]
-    call = None
-    if first["meant_id"] is not None:
-        call = Call(first["meant_id"], first["meant_purpose"])
-    return Finding(
-        call=call,
-        entries=tuple(_listed(row) for row in rows if row["id"] is not None),
-        checking_enabled=first["checking_enabled"],
-        checked_at=first["checked_at"],
-    )
+def _call_for(
+    campaign: CampaignReference | None, calls: Mapping[object, Call]
+) -> Call | None:
+    """Return the call for *campaign*; an id goes before a code that looks like it."""
+    if campaign is None:
+        return None
+    return calls.get(campaign.number) or calls.get(campaign.code)
 
 
 def _listed(row: DictRow) -> Listed:
     return Listed(
         id=row["id"],
         campaign_id=row["campaign_id"],
-        campaign_name=row["campaign_name"],
+        campaign_name=row["name"],
         purpose=row["purpose"],
         reason=row["reason"],
-        since=row["inserted_at"],
+        since=row["instant"],
     )
