@@ -95,7 +95,7 @@ class Pages:
         zone = ZoneInfo("UTC")
         searches = stage.services.searches
 
-        scope = Scope(stage.organisation, plans=Plans.ONE_FOR_ALL)
+        scope = Scope(stage.organisation, plans=Plans.IN_ORDER)
         with self._database.snapshot(scope) as tx:
             matching = tallies.find(tx, wanted)
 

@@ -108,7 +108,9 @@ def scrub(  # noqa: PLR0913, PLR0917  one parameter an option
             for part in marked:
                 target.write(part)
     summary = asdict(counts)
-    words = ", ".join(f"{count} {status}" for status, count in summary.items())
+    words = ", ".join(f"{summary[status]} {status}" for status in Status)
+    if not counts.checked:
+        words += "; the organisation's checking is switched off"
     click.echo(json.dumps(summary) if as_json else f"{words}.", err=True)
 
 

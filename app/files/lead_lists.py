@@ -11,7 +11,6 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
 
 from app.domain import phone
 from app.domain.errors import (
@@ -157,14 +156,14 @@ class LeadList:
         """Yield the lines that are whole, some thousand at a time."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         pending, number = "", 1
-        for data in chain(_in_blocks(source), (b"",)):
+        for data, is_last in _in_blocks(source):
             try:
-                text = pending + decoder.decode(data, final=not data)
+                text = pending + decoder.decode(data, final=is_last)
             except UnicodeDecodeError as error:
                 number += error.object[: error.start].count(b"\n")
                 raise TextNotUtf8(f"line {number}: bytes that are no UTF-8") from error
             lines = text.split("\n")
-            pending = lines.pop() if data else ""
+            pending = "" if is_last else lines.pop()
             lengths = [*map(len, lines), len(pending)]
             if max(lengths) > ROW_LENGTH:
                 number += lengths.index(max(lengths))
@@ -211,18 +210,21 @@ class _Lines:
         return row
 
 
-def _in_blocks(source: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in blocks that are worth a question to the database."""
+def _in_blocks(source: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """
+    Yield the same bytes in blocks that are worth a question, and whether one is last.
+
+    So a short list is one block, and whatever it is refused for is known at once.
+    """
     parts: list[bytes] = []
     size, enough = 0, FIRST_BLOCK_BYTES
     for part in source:
+        if size >= enough:
+            yield b"".join(parts), False
+            parts, size, enough = [], 0, min(2 * enough, BLOCK_BYTES)
         parts.append(part)
         size += len(part)
-        if size >= enough:
-            yield b"".join(parts)
-            parts, size, enough = [], 0, min(2 * enough, BLOCK_BYTES)
-    if parts:
-        yield b"".join(parts)
+    yield b"".join(parts), True
 
 
 def _split_header(header: str, columns: Columns) -> tuple[str, list[str]]:

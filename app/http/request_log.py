@@ -101,7 +101,7 @@ def report(  # noqa: PLR0913  one parameter a field
     """Write the line of one answered request: by hand, for it is written most."""
     line = {
         "request_id": mask(request_id),
-        "method": method,
+        "method": mask(method),
         "endpoint": endpoint,
         "status": status,
         "milliseconds": round(seconds * 1000, 1),

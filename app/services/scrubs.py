@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.domain.access import Caller
+from app.domain.rules import Snapshot
 from app.domain.scopes import CampaignReference
 from app.files.lead_lists import Block, LeadList
 from app.services.checks import Checks, Hits
@@ -23,11 +24,17 @@ class Status(StrEnum):
 
 @dataclass(slots=True)
 class Counts:
-    """How many rows of each status there were so far."""
+    """
+    How many rows of each status there were so far.
+
+    *checked* is false once the organisation was found to have switched its checking
+    off; which numbers are listed is told all the same.
+    """
 
     callable: int = 0
     listed: int = 0
     invalid: int = 0
+    checked: bool = True
 
 
 class Scrubs:
@@ -56,25 +63,20 @@ class Scrubs:
         blocks = leads.read_blocks()
         with ThreadPoolExecutor(1, "scrub") as database:
 
-            def ask(block: Block) -> Future[Hits]:
+            def ask(block: Block) -> Future[tuple[Snapshot, Hits]]:
                 keys = [key for key in block.keys if key is not None]
-                return database.submit(self._find_hits, caller, keys, campaign)
+                return database.submit(self._checks.find_listed, caller, keys, campaign)
 
             # The first rows go with the header: what is refused at once sends nothing.
-            block = next(blocks, Block())
-            yield writer.header() + writer.rows(block, ask(block).result())
-            ahead: list[tuple[Block, Future[Hits]]] = []
+            block = next((block for block in blocks if block.rows), Block())
+            yield writer.header() + writer.rows(block, *ask(block).result())
+            ahead: list[tuple[Block, Future[tuple[Snapshot, Hits]]]] = []
             for block in blocks:
                 ahead.append((block, ask(block)))
                 if len(ahead) > 1:
                     yield from writer.some_rows(*ahead.pop(0))
             for block, asked in ahead:
                 yield from writer.some_rows(block, asked)
-
-    def _find_hits(
-        self, caller: Caller, keys: list[int], campaign: CampaignReference | None
-    ) -> Hits:
-        return self._checks.find_listed(caller, keys, campaign)[1]
 
 
 class _Writer:
@@ -96,13 +98,16 @@ class _Writer:
         row = f"{leads.bom}{leads.header}{leads.delimiter}{added}{leads.newline}"
         return row.encode()
 
-    def some_rows(self, block: Block, asked: Future[Hits]) -> Iterator[bytes]:
+    def some_rows(
+        self, block: Block, asked: Future[tuple[Snapshot, Hits]]
+    ) -> Iterator[bytes]:
         """Yield the rows of *block* once *asked* has its answer, if there are any."""
-        if written := self.rows(block, asked.result()):
+        if written := self.rows(block, *asked.result()):
             yield written
 
-    def rows(self, block: Block, hits: Hits) -> bytes:
+    def rows(self, block: Block, snapshot: Snapshot, hits: Hits) -> bytes:
         """Return the rows of *block*, and count them."""
+        self._counts.checked &= snapshot.checking_enabled
         wanted = {status: self._only in {None, status} for status in Status}
         written: list[str] = []
         listed = invalid = 0

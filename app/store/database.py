@@ -15,7 +15,7 @@ import select
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from typing import Any, LiteralString, Protocol
 
 import psycopg
@@ -34,7 +34,9 @@ ENTER = """
            set_config('dncd.organisation', %(organisation_id)s, %(local)s),
            set_config('dncd.organisation_name', %(organisation_name)s, %(local)s),
            set_config('dncd.secret_hash', %(secret_hash)s, %(local)s),
-           set_config('plan_cache_mode', %(plan_cache_mode)s, %(local)s)
+           set_config('plan_cache_mode', %(plan_cache_mode)s, %(local)s),
+           set_config('enable_seqscan', %(scans)s, %(local)s),
+           set_config('enable_bitmapscan', %(scans)s, %(local)s)
 """
 
 BEGIN = "BEGIN"
@@ -45,12 +47,18 @@ BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
 
-class Plans(StrEnum):
-    """Whether PostgreSQL plans a prepared statement for each of its parameters."""
+class Plans(Enum):
+    """
+    How PostgreSQL plans the statements of a transaction.
 
-    AUTO = "auto"
-    ONE_FOR_ALL = "force_generic_plan"
-    ONE_EACH = "force_custom_plan"
+    AUTO as it does by itself. ONE_FOR_ALL once a connection, whatever the parameters.
+    IN_ORDER likewise, and by walks along an index alone: for pages of a long list, of
+    which PostgreSQL knows too little to see that it need not read it whole.
+    """
+
+    AUTO = ("auto", "on")
+    ONE_FOR_ALL = ("force_generic_plan", "on")
+    IN_ORDER = ("force_generic_plan", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,8 @@ class Scope:
             "organisation_id": str(self.organisation_id or ""),
             "organisation_name": self.organisation_name,
             "secret_hash": self.secret_hash.hex(),
-            "plan_cache_mode": self.plans,
+            "plan_cache_mode": self.plans.value[0],
+            "scans": self.plans.value[1],
         }
 
 

@@ -1,6 +1,7 @@
 """The kept totals are what counting would find, whatever happens at the same time."""
 
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -12,15 +13,19 @@ import pytest
 from app.domain import dates
 from app.domain.access import Caller
 from app.domain.entries import Draft, EntryFilter, Page, Revision
+from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, CampaignReference, read_campaign
 from app.domain.texts import BLANK, NOT_BLANK
 from app.services import Services
+from app.store import searches
+from app.store.database import Database, Scope
 from tests.store import folding
 
 REASONS = (None, "DNC", "ConsentRevoked")
 PURPOSES = (None, "TELEMKT", "COLLECT")
 CODES = ("1", "44")
+COUNT = "SELECT count(*) AS n FROM dnc_entry WHERE reason = 'DNC'"
 KOLKATA = ZoneInfo("Asia/Kolkata")
 
 
@@ -156,3 +161,111 @@ def matches(wanted: EntryFilter, entry) -> bool:
         and text(wanted.reason, entry.reason)
         and text(wanted.purpose, entry.purpose)
     )
+
+
+def insert(url: str, organisation_id: int, e164: int) -> psycopg.Connection:
+    """Insert an entry in a transaction that stays open."""
+    connection = psycopg.connect(url)
+    connection.execute(
+        "SELECT set_config('dncd.organisation', %s, true)", [str(organisation_id)]
+    )
+    connection.execute(
+        "INSERT INTO dnc_entry (organisation_id, e164, calling_code, campaign_id,"
+        " operation_id) VALUES (%s, %s, 1, 0, 1)",
+        [organisation_id, e164],
+    )
+    return connection
+
+
+def test_an_insert_that_is_not_committed_keeps_nobody_waiting(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    own = caller.organisation.id
+    with insert(database_url, own, 12025550001) as open_one:
+        # Each of these would fail at the deadline of a second and a half.
+        draft = Draft(PhoneNumber("1", "2025550002"), read_campaign("0"))
+        services.suppressions.suppress(caller, draft)
+        folding.fold(database_url, own)
+        assert services.searches.search(caller, EntryFilter(), Page())[1] == 1
+        open_one.commit()
+
+    assert services.searches.search(caller, EntryFilter(), Page())[1] == 2
+
+
+def test_a_fold_that_is_not_committed_keeps_nobody_waiting(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    own = caller.organisation.id
+    numbers = [PhoneNumber("1", str(2025550000 + n)) for n in range(3)]
+    services.suppressions.suppress(caller, Draft(numbers[0], read_campaign("0")))
+    with psycopg.connect(database_url) as folding_one:
+        folding_one.execute(
+            "SELECT set_config('dncd.organisation', %s, true)", [str(own)]
+        )
+        folding_one.execute("SELECT dnc_entry_fold(%s, 5000)", [own])
+        services.suppressions.suppress(caller, Draft(numbers[1], read_campaign("0")))
+        folding.fold(database_url, own)  # leaves it to the other one
+        assert services.searches.search(caller, EntryFilter(), Page())[1] == 2
+
+    services.suppressions.suppress(caller, Draft(numbers[2], read_campaign("0")))
+    folding.fold(database_url, own)
+
+    assert services.searches.search(caller, EntryFilter(), Page())[1] == 3
+
+
+def test_totals_are_exact_at_every_moment_of_concurrent_writing(
+    services: Services, caller: Caller, database: Database, database_url: str
+) -> None:
+    campaigns = [read_campaign("0")]
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def write(seed: int) -> None:
+        chance = random.Random(seed)
+        stored: dict[int, Draft] = {}
+        try:
+            while not done.is_set():
+                change(services, caller, campaigns, chance, stored)
+        except BaseException as failure:  # noqa: BLE001  told below
+            failures.append(failure)
+
+    def fold() -> None:
+        while not done.wait(0.01):
+            folding.fold(database_url, caller.organisation.id, 7)
+
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in (1, 2, 3)]
+    threads.append(threading.Thread(target=fold))
+    for thread in threads:
+        thread.start()
+    wanted = EntryFilter(reason="DNC")
+    seen = set()
+    for _ in range(150):
+        with database.snapshot(Scope(caller.organisation.id)) as tx:
+            kept = searches.search(tx, wanted, Page())[1]
+            counted = tx.fetch(
+                "SELECT count(*) AS n FROM dnc_entry WHERE reason = 'DNC'", {}
+            )
+        assert kept == counted[0]["n"]
+        seen.add(kept)
+    done.set()
+    for thread in threads:
+        thread.join()
+
+    assert not failures
+    assert len(seen) > 5
+
+
+def test_the_application_cannot_change_a_total(
+    database: Database, caller: Caller
+) -> None:
+    for statement in (
+        "UPDATE dnc_entry_tally SET n = 0",
+        "DELETE FROM dnc_entry_tally_delta",
+        "INSERT INTO dnc_entry_tally_delta SELECT * FROM dnc_entry_tally_delta",
+        "SELECT dnc_entry_fold(1, 1)",
+    ):
+        with (
+            pytest.raises(StoreUnavailable, match="InsufficientPrivilege"),
+            database.transaction(Scope(caller.organisation.id)) as tx,
+        ):
+            tx.connection.execute(statement)

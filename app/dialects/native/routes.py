@@ -77,7 +77,8 @@ def scrub() -> Response:
     caller = require_caller()
     wanted = wire.read_scrub(request.args, caller.organisation)
     leads = LeadList(streams.read_parts(request), wanted.columns)
+    counts = Counts()
     marked = services().scrubs.scrub(
-        caller, leads, wanted.campaign, wanted.only, Counts()
+        caller, leads, wanted.campaign, wanted.only, counts
     )
-    return wire.mark_switch(caller, streams.answer(request, marked, CSV))
+    return wire.mark_switch(counts, streams.answer(request, marked, CSV))

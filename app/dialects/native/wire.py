@@ -27,7 +27,7 @@ from app.http import limits
 from app.http.forms import Fields
 from app.services import Services
 from app.services.checks import Hits
-from app.services.scrubs import Status
+from app.services.scrubs import Counts, Status
 
 NOT_TEXT = "neither text nor a whole number"
 
@@ -167,9 +167,9 @@ def read_scrub(query: Mapping[str, str], organisation: Organisation) -> Scrub:
     )
 
 
-def mark_switch(caller: Caller, answer: Response) -> Response:
+def mark_switch(counts: Counts, answer: Response) -> Response:
     """Return *answer*, which says so where checking is switched off."""
-    if not caller.organisation.checking_enabled:
+    if not counts.checked:
         answer.headers["X-DNC-Checking"] = "off"
     return answer
 
