@@ -34,6 +34,11 @@ class TrustedProxies:
         return self._direct(environ, start_response)
 
 
+def is_proxied(environ: "WSGIEnvironment") -> bool:
+    """Whether a proxy of ours passed the request on."""
+    return "werkzeug.proxy_fix.orig" in environ
+
+
 @lru_cache(maxsize=1024)
 def read_address(text: str | None) -> str | None:
     """Return an IP address as PostgreSQL takes it, or None for what is none."""

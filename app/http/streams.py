@@ -19,6 +19,7 @@ from flask import Response
 from gunicorn.http.errors import ParseException
 
 from app.domain.errors import DncError, RequestMalformed
+from app.http.proxy import is_proxied
 
 PART_BYTES = 16 * 1024
 
@@ -58,12 +59,17 @@ def answer(
 
     What the first part raises is raised here. What a later one raises breaks the answer
     off before its end, which HTTP/1.1 lets the client see. A client of HTTP/1.0 could
-    not, and where the server does not show its socket nobody knows what the client has
-    taken: then the answer is made whole before it is sent, with its length, and what
-    making it raises is raised here.
+    not; a proxy may stop sending once it is answered (nginx does); and where the server
+    does not show its socket nobody knows what the client has taken. Then the answer is
+    made whole before it is sent, with its length, and what making it raises is raised
+    here.
     """
     connection = request.environ.get("gunicorn.socket")
-    if connection is None or request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+    if (
+        connection is None
+        or request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+        or is_proxied(request.environ)
+    ):
         return _answer_whole(parts, content_type)
     whole = chain((next(parts, b""),), parts)
     sent = _reported(_without_waiting(whole, connection))
