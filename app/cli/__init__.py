@@ -5,6 +5,8 @@ import click
 from app import __version__
 from app.cli import (
     campaigns,
+    exports,
+    imports,
     leads,
     migrate,
     openapi,
@@ -27,6 +29,8 @@ for command in (
     tokens.token,
     campaigns.campaign,
     campaigns.purpose,
+    imports.import_,
+    exports.export,
     leads.lead,
     leads.status,
     openapi.openapi,

@@ -9,6 +9,7 @@ class OperationKind(StrEnum):
     ENTRY_SUPPRESSED = "entry:suppressed"
     ENTRY_REVISED = "entry:revised"
     ENTRY_RELEASED = "entry:released"
+    ENTRIES_IMPORTED = "entries:imported"
     LEAD_INSERTED = "lead:inserted"
     LEADS_IMPORTED = "leads:imported"
     LEAD_STATUS_DEFINED = "lead_status:defined"

@@ -28,8 +28,8 @@ _SPELLING = re.compile(r"\+?[ ]?[0-9(][0-9 .()-]*")
 # A spreadsheet's number, not a person's: 5.551234567 or 5551234567.0
 _DECIMAL = re.compile(r"[0-9]\.[0-9]+|[0-9]+\.[0-9]{1,2}")
 # What nearly every line of a long list looks like; "00" would begin a calling code.
-_PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
-_NANP_TRUNK = 10**_NANP_LENGTH
+PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
+_NANP_TRUNK: int = 10**_NANP_LENGTH
 _CALLING_CODE = re.compile(r"\+?([1-9][0-9]{0,2})")
 
 
@@ -103,7 +103,7 @@ def bulk_reader(calling_code: str) -> Callable[[str], int]:
     """
     if calling_code != NANP_CALLING_CODE:
         return lambda text: read(text, calling_code).e164
-    is_plain = _PLAIN_NANP.fullmatch
+    is_plain = PLAIN_NANP.fullmatch
 
     def read_nanp(text: str) -> int:
         if is_plain(text):

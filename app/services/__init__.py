@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from app.services.access import Access
 from app.services.campaigns import Campaigns
+from app.services.exports import Exports
+from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
@@ -17,6 +19,8 @@ class Services:
 
     access: Access
     campaigns: Campaigns
+    exports: Exports
+    imports: Imports
     leads: Leads
     organisations: Organisations
     readiness: Readiness

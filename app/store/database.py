@@ -135,6 +135,16 @@ class BoundedConnection(psycopg.Connection[DictRow]):
             message = "the database did not answer in time"
             raise errors.OperationalError(message) from error
 
+    @contextmanager
+    def allowed(self, seconds: float | None) -> Iterator[None]:
+        """Let each answer take that long until the block ends; None changes nothing."""
+        usual = self.deadline
+        self.deadline = seconds or usual
+        try:
+            yield
+        finally:
+            self.deadline = usual
+
 
 class UnboundedConnection(BoundedConnection):
     """For an operator's command, which may take as long as it takes."""
@@ -211,13 +221,16 @@ class Database:
             self._pool.putconn(connection)
 
     @contextmanager
-    def transaction(self, scope: Scope) -> Iterator[Open]:
+    def transaction(
+        self, scope: Scope, *, deadline: float | None = None
+    ) -> Iterator[Open]:
         """
         Open a transaction for several statements; it commits when the block ends.
 
-        Raises OutcomeUnknown when the answer to COMMIT was lost.
+        Bulk work may set another *deadline*, in seconds for each answer. Raises
+        OutcomeUnknown when the answer to COMMIT was lost.
         """
-        with self.connection() as connection:
+        with self.connection() as connection, connection.allowed(deadline):
             with connection.pipeline():
                 connection.execute("BEGIN")
                 connection.execute(ENTER, scope.as_parameters())
