@@ -9,6 +9,7 @@ not even that.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -22,6 +23,7 @@ from app.domain.errors import (
     PurposeInvalid,
     ReasonInvalid,
 )
+from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference
 from app.files.blocks import Block
 from app.files.lists import NumberList
@@ -119,6 +121,7 @@ class Staging:
         self.rejects = rejects
         self._meanings: dict[tuple[str, ...], Meaning] = {}
         self._instants: dict[str, str] = {}
+        self._numbers_are_national = False
         self.read = 0
         self.causes: Counter[Cause] = Counter()
         self.first_rejects: list[Reject] = []
@@ -154,6 +157,8 @@ class Staging:
     def rows_of(self, table: Table) -> Callable[[Rows], str]:
         """Return a function that stages rows of *table*."""
         columns = dict(table.columns())
+        # What dncd wrote is a national number, whatever else it could be taken for.
+        self._numbers_are_national = tuple(table.header) == tuple(Column)
         number_at = columns.pop(Column.PHONE_NUMBER)
         instant_at = columns.pop(Column.INSERTED_AT, None)
         pick = _picker(tuple(columns.values()))
@@ -209,6 +214,9 @@ class Staging:
         Where no *calling_code* is said the number may begin with one.
         """
         spelling = _without_habits(text)
+        if calling_code is not None and self._numbers_are_national:
+            with suppress(NumberInvalid):
+                return _staged(phone.read(f"+{calling_code}{spelling}", calling_code))
         try:
             if calling_code is None and spelling.startswith(_INTERNATIONAL):
                 (number,) = phone.read_in_any_code(spelling, default)
@@ -216,7 +224,7 @@ class Staging:
                 number = phone.read(spelling, calling_code or default)
         except NumberInvalid:
             raise Rejected(_cause(spelling)) from None
-        return f"{number.e164}\t{number.calling_code}"
+        return _staged(number)
 
     def _learn(self, columns: Mapping[Column, int], key: tuple[str, ...]) -> Meaning:
         if len(self._meanings) >= REMEMBERED:
@@ -334,6 +342,10 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
         return lambda _: ()
     # Of one place alone itemgetter makes no tuple.
     return itemgetter(*places, places[0])
+
+
+def _staged(number: PhoneNumber) -> str:
+    return f"{number.e164}\t{number.calling_code}"
 
 
 def _without_habits(text: str) -> str:
