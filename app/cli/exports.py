@@ -32,12 +32,12 @@ def export(organisation: str, output: str, campaign: str | None) -> None:
     Write the do-not-call list as CSV, as of one moment.
 
     What it writes can be imported elsewhere as it is. A file gets its name when it is
-    whole.
+    whole, and only its owner may read it.
     """
     with (
         services_for(organisation) as (services, caller),
         _written(output) as write,
-        progress_bar() as bar,
+        progress_bar(hidden=output == "-" and sys.stdout.isatty()) as bar,
     ):
         meant = scopes.read_campaign(campaign) if campaign else None
         total = services.exports.count(caller, meant) if bar.is_shown else 0
@@ -63,7 +63,12 @@ def _written(output: str) -> Iterator[Callable[[bytes], object]]:
         yield sys.stdout.buffer.write
         sys.stdout.buffer.flush()
         return
-    path = Path(output)
+    # What is named is replaced, not the link to it; and a device or pipe never.
+    path = Path(output).resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file, packing(file, path.name) as write:
+            yield write
+        return
     descriptor, forming = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

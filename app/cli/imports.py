@@ -89,7 +89,7 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
         try:
             with ExitStack() as stack:
                 source = stack.enter_context(_opened(file))
-                sink = stack.enter_context(_rejects_file(rejects))
+                sink = stack.enter_context(_rejects_file(rejects, file))
                 services, caller = stack.enter_context(services_for(organisation))
                 bar = stack.enter_context(progress_bar())
 
@@ -128,14 +128,17 @@ def _size(file: BinaryIO) -> int | None:
 
 
 @contextmanager
-def _rejects_file(path: Path | None) -> Iterator[RejectsFile | None]:
+def _rejects_file(path: Path | None, file: str) -> Iterator[RejectsFile | None]:
     """Yield where rejects go; it holds numbers, so it is for our eyes only."""
     if path is None:
         yield None
         return
+    if file != "-" and path.exists() and path.samefile(file):
+        message = "the rejects would overwrite the file that is imported"
+        raise click.UsageError(message)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
-        yield RejectsFile(file)
+    with open(descriptor, "w", encoding="utf-8", newline="") as sink:  # noqa: PTH123
+        yield RejectsFile(sink)
 
 
 def _tell(

@@ -51,9 +51,10 @@ class Bar:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Bar]:
+def progress_bar(*, hidden: bool = False) -> Iterator[Bar]:
     """Yield a bar on standard error, which stays empty where that is no terminal."""
     console = Console(stderr=True)
+    hidden = hidden or not console.is_terminal
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<10}"),
@@ -62,6 +63,6 @@ def progress_bar() -> Iterator[Bar]:
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=console, transient=True, disable=hidden
     ) as progress:
         yield Bar(progress)

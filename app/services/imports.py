@@ -15,7 +15,8 @@ from app.files.compression import Counted, Readable, unpacked
 from app.files.lists import NumberList
 from app.files.rejects import Cause, Reject, RejectsFile
 from app.files.tables import Table
-from app.services.staging import Defaults, Directory, Rejected, Staging
+from app.services.directory import Directory, Rejected
+from app.services.staging import Defaults, Staging
 from app.store import bulk, campaigns, operations
 from app.store.bulk import Arranged, Shared
 from app.store.database import Database, Open, Scope
@@ -132,7 +133,7 @@ class Imports:
             self._database.transaction(scope, deadline=DEADLINE) as tx,
         ):
             file = formats.recognise(read)
-            lists = Directory(campaigns.every_list(tx), campaigns.own_purposes(tx))
+            lists = Directory.of(campaigns.every_list(tx), campaigns.own_purposes(tx))
             shared = _shared(lists, options, file)
             defaults = Defaults(
                 options.calling_code or caller.organisation.default_phone_code,

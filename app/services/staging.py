@@ -24,63 +24,19 @@ from app.domain.errors import (
     ReasonInvalid,
 )
 from app.domain.phone import PhoneNumber
-from app.domain.scopes import CampaignReference
 from app.files.blocks import Block
 from app.files.lists import NumberList
 from app.files.rejects import Cause, Reject, RejectsFile
 from app.files.tables import Column, Rows, Table
+from app.services import spellings
+from app.services.directory import Directory, Rejected
 
 FIRST_REJECTS = 20
 REMEMBERED = 20_000
 
-_DIGITS = b"0123456789"
-_NATIONAL_LENGTH = 10
 _NULL = "\\N"
 _INTERNATIONAL = ("+", "00")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
-_CAUSES = (
-    (re.compile(r".*\x00.*", re.DOTALL), Cause.NUL),
-    (re.compile(r"[0-9]{3,6}[Xx]{4,7}"), Cause.AREA_CODE),
-    (re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+]?[0-9]+"), Cause.SCIENTIFIC),
-    (re.compile(r"[0-9]\.[0-9]+|[0-9]+\.[0-9]{1,2}"), Cause.DECIMAL),
-)
-
-
-class Rejected(Exception):
-    """A row cannot be taken."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """What the organisation has: its lists by id with their codes, its purposes."""
-
-    lists: Mapping[int, str]
-    purposes: frozenset[str]
-
-    def find_list(self, reference: CampaignReference) -> int | None:
-        """Return the id that *reference* means: as an id first, then as a code."""
-        if reference.number is not None and reference.number in self.lists:
-            return reference.number
-        return self.find_code(reference.code)
-
-    def find_code(self, code: str) -> int | None:
-        """Return the id of the list with that code."""
-        return next((id_ for id_, uid in self.lists.items() if uid == code), None)
-
-    def require_purpose(self, campaign_id: int, purpose: str | None) -> str | None:
-        """Return the purpose as that list stores it; raises Rejected."""
-        if campaign_id != scopes.PURPOSE_LIST:
-            return purpose
-        if purpose is None:
-            raise Rejected(Cause.PURPOSE_MISSING)
-        meant = scopes.require_list_purpose(purpose)
-        if not scopes.known_purpose(meant) and meant not in self.purposes:
-            raise Rejected(Cause.PURPOSE_UNKNOWN)
-        return meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +89,7 @@ class Staging:
 
         def stage(block: Block) -> str | bytes:
             if default == phone.NANP_CALLING_CODE:
-                plain = _plain_nanp(block.data)
+                plain = spellings.plain_nanp(block.data)
                 if plain is not None:
                     self.read += block.data.count(b"\n")
                     return plain
@@ -172,7 +128,7 @@ class Staging:
                 meaning = known.get(key) or self._learn(columns, key)
                 try:
                     if meaning.nanp and is_plain(text):
-                        number = f"1{text[-_NATIONAL_LENGTH:]}\t1"
+                        number = f"1{text[-spellings.NATIONAL_LENGTH :]}\t1"
                     else:
                         number = self._number(
                             text, meaning.calling_code, self._defaults.calling_code
@@ -213,7 +169,7 @@ class Staging:
 
         Where no *calling_code* is said the number may begin with one.
         """
-        spelling = _without_habits(text)
+        spelling = spellings.without_habits(text)
         if calling_code is not None and self._numbers_are_national:
             with suppress(NumberInvalid):
                 return _staged(phone.read(f"+{calling_code}{spelling}", calling_code))
@@ -223,7 +179,7 @@ class Staging:
             else:
                 number = phone.read(spelling, calling_code or default)
         except NumberInvalid:
-            raise Rejected(_cause(spelling)) from None
+            raise Rejected(spellings.cause_of(spelling)) from None
         return _staged(number)
 
     def _learn(self, columns: Mapping[Column, int], key: tuple[str, ...]) -> Meaning:
@@ -271,7 +227,7 @@ class Staging:
         number = said.get(Column.CAMPAIGN_ID, "").strip()
         try:
             if code:
-                found = self._directory.find_code(code)
+                found = self._directory.codes.get(code)
             elif number:
                 found = self._directory.find_list(scopes.read_campaign(number))
             else:
@@ -315,28 +271,6 @@ class Staging:
             self.rejects.write(reject)
 
 
-def _plain_nanp(data: bytes) -> bytes | None:
-    """
-    Return ten-digit lines as they are staged, if *data* holds nothing else.
-
-    Looks at a hundred thousand lines in a millisecond: all are of one length, their
-    ends are where they must be, and all else is a digit. ``00`` begins a calling code.
-    """
-    prefix = b"1" if data.startswith(b"1") else b""
-    width = len(prefix) + _NATIONAL_LENGTH + 1
-    count, rest = divmod(len(data), width)
-    ends = b"\n" * count
-    if rest or data[width - 1 :: width] != ends:
-        return None
-    if data.translate(None, _DIGITS) != ends:
-        return None
-    if data.startswith(prefix + b"00") or b"\n" + prefix + b"00" in data:
-        return None
-    if not prefix:
-        return b"1" + data[:-1].replace(b"\n", b"\t1\n1") + b"\t1\n"
-    return data.replace(b"\n", b"\t1\n") if data[::width] == prefix * count else None
-
-
 def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
     if not places:
         return lambda _: ()
@@ -346,21 +280,6 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
 
 def _staged(number: PhoneNumber) -> str:
     return f"{number.e164}\t{number.calling_code}"
-
-
-def _without_habits(text: str) -> str:
-    """Return a number without what a spreadsheet puts around it to keep it text."""
-    bare = text.strip(" \t\N{NO-BREAK SPACE}")
-    return bare.removeprefix("=").strip('"').removeprefix("'").strip(" ")
-
-
-def _cause(spelling: str) -> Cause:
-    if not spelling:
-        return Cause.NUMBER_MISSING
-    for pattern, cause in _CAUSES:
-        if pattern.fullmatch(spelling):
-            return cause
-    return Cause.NUMBER_IMPOSSIBLE
 
 
 def _escaped(text: str | None) -> str:

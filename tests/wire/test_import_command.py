@@ -171,6 +171,28 @@ def test_an_import_is_refused_in_one_line(arguments, data, words, command):
     assert command.listed() == 0
 
 
+def test_rejects_never_overwrite_what_is_imported(command):
+    name = command.write("numbers.txt", BAD)
+
+    result = command.run("import", name, "--rejects", f"./{name}")
+
+    assert result.returncode == 2
+    assert b"would overwrite" in result.stderr
+    assert (command.folder / name).read_text() == BAD
+
+
+def test_a_pipe_that_has_a_name_is_written_to_and_stays(command):
+    pipe = command.folder / "pipe"
+    os.mkfifo(pipe)
+    with command.started("export", "-o", "pipe") as process:
+        read = pipe.read_bytes()
+        code = process.wait(20)
+
+    assert code == 0
+    assert read.decode() == HEADER + "\n"
+    assert pipe.is_fifo()
+
+
 def test_an_export_that_fails_leaves_no_file(command):
     (command.folder / "list.csv").write_text("yesterday's")
 
