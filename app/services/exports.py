@@ -7,6 +7,9 @@ from app.domain.scopes import CampaignReference
 from app.store import bulk, campaigns
 from app.store.database import Database, Scope
 
+# One campaign's entries may be few among very many, and far apart.
+DEADLINE = 600.0
+
 
 class Exports:
     """The do-not-call list on its way out."""
@@ -30,12 +33,15 @@ class Exports:
     def count(self, caller: Caller, campaign: CampaignReference | None = None) -> int:
         """Return how many entries there are to export; raises CampaignUnknown."""
         campaign_id = self._campaign_id(caller, campaign)
-        return bulk.count(self._database.of(caller.organisation.id), campaign_id)
+        scope = Scope(caller.organisation.id)
+        with self._database.transaction(scope, deadline=DEADLINE) as tx:
+            return bulk.count(tx, campaign_id)
 
     def _read(
         self, caller: Caller, campaign_id: int | None
     ) -> Generator[bytes, None, None]:
-        with self._database.transaction(Scope(caller.organisation.id)) as tx:
+        scope = Scope(caller.organisation.id)
+        with self._database.transaction(scope, deadline=DEADLINE) as tx:
             yield from bulk.export(tx, campaign_id)
 
     def _campaign_id(

@@ -1,6 +1,7 @@
 """An import is one operation and one transaction, whatever the file holds."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -359,3 +360,29 @@ def test_an_opt_out_of_a_moment_ago_is_no_future_one(services, caller, database_
     import_text(services, caller, HEADER + f"5551234567,1,0,,,,{now.isoformat()}\n")
 
     assert entries(database_url, "inserted_at") == [(now,)]
+
+
+def test_two_imports_at_once_list_each_number_once(
+    services, caller, database_url, monkeypatch
+):
+    monkeypatch.setattr(bulk, "ROWS_A_PIECE", 100)
+    upwards = NUMBERS.splitlines()
+    files = ["\n".join(upwards), "\n".join(reversed(upwards[500:])), NUMBERS]
+
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(lambda f: import_text(services, caller, f), files))
+
+    assert sum(report.inserted for report in reports) == 2000
+    assert len(entries(database_url, "id")) == 2000
+    kept = operations(database_url)
+    assert sum(touched for _, touched, _ in kept) == 2000
+    assert len(kept) == sum(report.outcome is Outcome.STORED for report in reports)
+
+
+def test_a_number_that_was_released_is_listed_again(services, caller, database_url):
+    import_text(services, caller, "5551234567\n")
+    number = PhoneNumber("1", "5551234567")
+    services.suppressions.release(caller, number, read_campaign("0"), None, None)
+
+    assert import_text(services, caller, "5551234567\n").inserted == 1
+    assert len(rows(database_url, "SELECT * FROM dnc_entry_past")) == 1
