@@ -153,7 +153,7 @@ def _tell(
         click.echo(json.dumps(_summary(report)))
         return
     for cause, rows in report.causes.items():
-        click.echo(f"Rejected {rows:,} rows: {cause}.")
+        click.echo(f"Rejected {rows:,}: {cause}.")
     click.echo(_sentence(report))
 
 

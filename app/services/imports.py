@@ -1,6 +1,7 @@
 """Lists of numbers from a file: one operation, one transaction, all or nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -124,7 +125,8 @@ class Imports:
 
         A number that is listed already stays as it is. Where a row is rejected nothing
         is stored, unless *skip_invalid*. Raises FileRefused, CampaignUnknown,
-        PurposeInvalid; when it raises whatever it may, nothing was stored.
+        PurposeInvalid, StoreUnavailable. When it raises nothing was stored, unless it
+        is OutcomeUnknown: then the same import again makes it certain.
         """
         scope = Scope(caller.organisation.id)
         counted = Counted(source.stream)
@@ -143,8 +145,10 @@ class Imports:
                 ZoneInfo(caller.organisation.time_zone),
             )
             staging = Staging(lists, defaults, bulk.now(tx), rejects)
-            for fraction in _stage(tx, file, staging, counted, source.size):
-                progress(Progress(Stage.READING, staging.read, fraction))
+            # Closed at once if the progress cannot be shown, before the rollback.
+            with closing(_stage(tx, file, staging, counted, source.size)) as parts:
+                for fraction in parts:
+                    progress(Progress(Stage.READING, staging.read, fraction))
             taken = staging.read - staging.causes.total()
             if taken < staging.read and not (options.skip_invalid or options.dry_run):
                 return _report(Outcome.REFUSED, staging)
@@ -197,7 +201,7 @@ def _stage(
     staging: Staging,
     counted: Counted,
     size: int | None,
-) -> Iterator[float | None]:
+) -> Generator[float | None, None, None]:
     """Send every row to the database; yield which part of the source is read."""
     if staging.rejects is not None:
         staging.rejects.begin(file.header)
