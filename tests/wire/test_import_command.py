@@ -248,7 +248,7 @@ def test_an_import_beside_the_service_shows_in_the_next_search(
 
 
 def test_a_terminal_sees_the_progress(command):
-    name = command.write("numbers.txt", GOOD * 100_000)
+    name = command.write("numbers.txt", GOOD * 50_000)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [DNCD, "import", name],
@@ -267,5 +267,5 @@ def test_a_terminal_sees_the_progress(command):
     os.close(ours)
 
     assert process.returncode == 0
-    assert b"Reading" in shown
-    assert b"200,000 rows" in shown
+    assert b" rows " in shown
+    assert b"/s" in shown
