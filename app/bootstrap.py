@@ -12,6 +12,8 @@ from app.services import Services
 from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.exports import Exports
+from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
@@ -33,6 +35,8 @@ def build_services(database: Database) -> Services:
         access=Access(database),
         campaigns=Campaigns(database),
         checks=checks,
+        exports=Exports(database),
+        imports=Imports(database),
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, newest_revision()),

@@ -6,6 +6,8 @@ from app import __version__
 from app.cli import (
     campaigns,
     checks,
+    exports,
+    imports,
     leads,
     migrate,
     openapi,
@@ -30,6 +32,8 @@ for command in (
     campaigns.purpose,
     checks.check,
     checks.scrub,
+    imports.import_,
+    exports.export,
     leads.lead,
     leads.status,
     openapi.openapi,

@@ -1,16 +1,23 @@
 """``dncd check`` and ``dncd scrub``: may these numbers be called?"""
 
 import json
+import sys
+from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 
 import click
 
-from app.cli.files import reading, writing
-from app.cli.session import organisation_option, services_for
+from app.cli.files import STANDARD, opened, written
+from app.cli.progress import progress_bar
+from app.cli.session import default_organisation_option, services_for
 from app.domain import phone, scopes
 from app.domain.rules import Question, Verdict
+from app.files.compression import Counted, unpacked
 from app.files.lead_lists import Columns, LeadList
 from app.services.scrubs import Counts, Status
+
+PART_BYTES = 256 * 1024
 
 # Whatever is not 0 means: do not call. An error is 1 as well.
 MAY_NOT_BE_CALLED = 1
@@ -25,7 +32,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 @click.command()
-@organisation_option
+@default_organisation_option
 @campaign_option
 @phone_code_option
 @json_option
@@ -58,7 +65,7 @@ def check(  # noqa: PLR0913  one parameter an option
 
 
 @click.command()
-@organisation_option
+@default_organisation_option
 @campaign_option
 @phone_code_option
 @click.option("--phone-column", metavar="NAME", help="Its column [found by its name].")
@@ -87,11 +94,16 @@ def scrub(  # noqa: PLR0913, PLR0917  one parameter an option
     """
     Mark every row of FILE, a CSV list of leads, as callable, listed or invalid.
 
-    `-` is standard input. Every column is kept, and four are added: dnc_status,
-    dnc_rule, dnc_entry_id and dnc_since. The output appears when it is whole.
+    FILE may be compressed (gzip, or alone in a zip); "-" is standard input. Every
+    column is kept, and four are added: dnc_status, dnc_rule, dnc_entry_id and
+    dnc_since. The output appears when it is whole.
     """
     counts = Counts()
-    with services_for(organisation) as (services, caller), reading(file) as source:
+    with ExitStack() as stack:
+        services, caller = stack.enter_context(services_for(organisation))
+        source = stack.enter_context(opened(file))
+        counted = Counted(source.stream)
+        read = stack.enter_context(unpacked(counted))
         columns = Columns(
             phone_number=phone_column,
             phone_code=phone_code_column,
@@ -99,16 +111,20 @@ def scrub(  # noqa: PLR0913, PLR0917  one parameter an option
         )
         marked = services.scrubs.scrub(
             caller,
-            LeadList(source, columns),
+            LeadList(iter(partial(read, PART_BYTES), b""), columns),
             scopes.read_called_campaign(campaign),
             None if only == "all" else Status(only),
             counts,
         )
-        with writing(output) as target:
-            for part in marked:
-                target.write(part)
+        write = stack.enter_context(written(output))
+        hidden = output == STANDARD and sys.stdout.isatty()
+        bar = stack.enter_context(progress_bar(hidden=hidden))
+        for part in marked:
+            write(part)
+            done = counted.consumed / source.size if source.size else None
+            bar.show("Scrubbing", counts.rows, done)
     summary = asdict(counts)
-    words = ", ".join(f"{summary[status]} {status}" for status in Status)
+    words = ", ".join(f"{summary[status]:,} {status}" for status in Status)
     if not counts.checked:
         words += "; the organisation's checking is switched off"
     click.echo(json.dumps(summary) if as_json else f"{words}.", err=True)

@@ -1,84 +1,63 @@
-"""Files that a command reads and writes: progress shown, nothing left half written."""
+"""Files that a command reads and writes; what it writes is whole or is not there."""
 
 import os
+import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from app.files.compression import packing
+from app.services.imports import Source
 
 STANDARD = "-"
-PART_BYTES = 256 * 1024
 
 
 @contextmanager
-def reading(name: str) -> Iterator[Iterator[bytes]]:
-    """Yield the bytes of a file, or of standard input, and show how far they are."""
-    console = Console(stderr=True)
-    total = None if name == STANDARD else Path(name).stat().st_size
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with progress, _opened(name) as file:
-        task = progress.add_task(Path(name).name, total=total)
-
-        def parts() -> Iterator[bytes]:
-            while part := file.read(PART_BYTES):
-                progress.advance(task, len(part))
-                yield part
-
-        yield parts()
-
-
-@contextmanager
-def writing(name: str) -> Iterator[IO[bytes]]:
-    """
-    Yield a file to write, which has its name only once it is whole.
-
-    Where the block fails nothing is left, and what stood there before stays.
-    """
+def opened(name: str) -> Iterator[Source]:
+    """Yield the file of that name to read, or standard input."""
     if name == STANDARD:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = Path(name)
-    with NamedTemporaryFile(
-        dir=target.parent, prefix=f".{target.name}.", delete=False
-    ) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    umask = os.umask(0)
-    os.umask(umask)
-    Path(file.name).chmod(0o666 & ~umask)
-    Path(file.name).replace(target)
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == STANDARD:
-        yield sys.stdin.buffer
+        yield Source(sys.stdin.buffer, "standard input", _size(sys.stdin.buffer))
         return
     with Path(name).open("rb") as file:
-        yield file
+        yield Source(file, Path(name).name, _size(file))
+
+
+@contextmanager
+def written(name: str) -> Iterator[Callable[[bytes], object]]:
+    """
+    Yield what writes to the file of that name, or to standard output.
+
+    A name in ``.gz`` is compressed. The file has its name only once it is whole, is its
+    owner's alone to read, and where the block fails what stood there before stays.
+    """
+    if name == STANDARD:
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+        return
+    # What is named is replaced, not the link to it; and a device or pipe never.
+    path = Path(name).resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file, packing(file, path.name) as write:
+            yield write
+        return
+    descriptor, forming = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            with packing(file, path.name) as write:
+                yield write
+            file.flush()
+            os.fsync(file.fileno())
+        Path(forming).rename(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(forming).unlink()
+        raise
+
+
+def _size(file: BinaryIO) -> int | None:
+    """Return the size of *file* if it has one, unlike a pipe."""
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

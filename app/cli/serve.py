@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from app import gunicorn_conf
 from app.bootstrap import build_app, command_services
+from app.cli import session
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
@@ -20,7 +21,7 @@ from app.store.migrations import migrate
 
 FIRST_ORGANISATION = Organisation(
     id=0,
-    name="default",
+    name=session.FIRST_ORGANISATION,
     time_zone="UTC",
     default_phone_code="1",
     editions={},

@@ -23,6 +23,18 @@ organisation_option = click.option(
 )
 
 
+# The organisation that the first start makes.
+FIRST_ORGANISATION = "default"
+
+default_organisation_option = click.option(
+    "--organisation",
+    default=FIRST_ORGANISATION,
+    show_default=True,
+    metavar="NAME",
+    help="The organisation to work on.",
+)
+
+
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
     """Turn what dncd refuses into a message and exit status 1."""

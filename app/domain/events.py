@@ -11,6 +11,7 @@ class OperationKind(StrEnum):
     ENTRY_RELEASED = "entry:released"
     CHECK_BYPASSED = "check:bypassed"
     CHECKING_SWITCHED = "checking:switched"
+    ENTRIES_IMPORTED = "entries:imported"
     LEAD_INSERTED = "lead:inserted"
     LEADS_IMPORTED = "leads:imported"
     LEAD_STATUS_DEFINED = "lead_status:defined"

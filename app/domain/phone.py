@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
 
+from app.domain.causes import Cause
 from app.domain.errors import CallingCodeInvalid, NumberInvalid
 
 NANP_CALLING_CODE = "1"
@@ -27,9 +28,16 @@ _FORMATTING = str.maketrans("", "", "+ .-()")
 _SPELLING = re.compile(r"\+?[ ]?[0-9(][0-9 .()-]*")
 # A spreadsheet's number, not a person's: 5.551234567 or 5551234567.0
 _DECIMAL = re.compile(r"[0-9]\.[0-9]+|[0-9]+\.[0-9]{1,2}")
+# What lists have in place of numbers, and why it is none.
+_HABITS = (
+    (re.compile(r".*\x00.*", re.DOTALL), Cause.NUL),
+    (re.compile(r"[0-9]{3,6}[Xx]{4,7}"), Cause.AREA_CODE),
+    (re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+]?[0-9]+"), Cause.SCIENTIFIC),
+    (_DECIMAL, Cause.DECIMAL),
+)
 # What nearly every line of a long list looks like; "00" would begin a calling code.
-_PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
-_SCIENTIFIC = re.compile(r"[0-9][0-9.,]*[eE][+]?[0-9]+")
+PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
+_NANP_TRUNK: int = 10**_NANP_LENGTH
 _CALLING_CODE = re.compile(r"\+?([1-9][0-9]{0,2})")
 
 
@@ -77,7 +85,7 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     NumberInvalid for what is no possible number of the plan, and for what could be
     two: a number stored under the wrong key would leave the right one callable.
     """
-    if calling_code == NANP_CALLING_CODE and _PLAIN_NANP.fullmatch(text):
+    if calling_code == NANP_CALLING_CODE and PLAIN_NANP.fullmatch(text):
         return PhoneNumber(calling_code, text[-_NANP_LENGTH:])
     digits, international = _read_digits(text)
     if calling_code == NANP_CALLING_CODE:
@@ -97,19 +105,19 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     return found.pop()
 
 
-def explain(text: str) -> str:
-    """Return in words why *text*, which ``read`` has refused, is no number."""
-    if not text.strip():
-        return "no number"
+def explain(text: str) -> Cause:
+    """Return why *text*, which ``read`` has refused, is no number."""
+    text = text.strip(" ")
+    if not text:
+        return Cause.NUMBER_MISSING
     if len(text) > TEXT_LENGTH:
-        return f"longer than {TEXT_LENGTH} characters"
-    if _SCIENTIFIC.fullmatch(text.strip()):
-        return "a spreadsheet's scientific notation, which has lost digits"
-    if _DECIMAL.fullmatch(text.strip()):
-        return "a decimal number"
-    if not _SPELLING.fullmatch(text.strip(" ")):
-        return "has characters that are no part of a phone number"
-    return "not a possible number of its calling code"
+        return Cause.NUMBER_LONG
+    for pattern, cause in _HABITS:
+        if pattern.fullmatch(text):
+            return cause
+    if not _SPELLING.fullmatch(text):
+        return Cause.NUMBER_CHARACTERS
+    return Cause.NUMBER_IMPOSSIBLE
 
 
 def bulk_reader(calling_code: str) -> Callable[[str], int]:
@@ -121,8 +129,8 @@ def bulk_reader(calling_code: str) -> Callable[[str], int]:
     """
     if calling_code != NANP_CALLING_CODE:
         return lambda text: read(text, calling_code).e164
-    is_plain = _PLAIN_NANP.fullmatch
-    trunk: int = 10**_NANP_LENGTH
+    is_plain = PLAIN_NANP.fullmatch
+    trunk = _NANP_TRUNK
 
     def read_nanp(text: str) -> int:
         if is_plain(text):

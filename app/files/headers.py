@@ -19,6 +19,11 @@ PHONE_NUMBER = (
     "dncnumber",
 )
 PHONE_CODE = ("phonecode", "countrycode", "callingcode", "dialcode")
+CAMPAIGN_ID = ("campaign_id",)
+CAMPAIGN_UID = ("campaign_uid", "campaign_code")
+PURPOSE = ("purpose",)
+REASON = ("reason",)
+INSERTED_AT = ("inserted_at", "insert_date")
 
 _DECORATION = re.compile(r"[^0-9a-z]+")
 

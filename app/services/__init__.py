@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.exports import Exports
+from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
@@ -20,6 +22,8 @@ class Services:
     access: Access
     campaigns: Campaigns
     checks: Checks
+    exports: Exports
+    imports: Imports
     leads: Leads
     organisations: Organisations
     readiness: Readiness

@@ -36,6 +36,11 @@ class Counts:
     invalid: int = 0
     checked: bool = True
 
+    @property
+    def rows(self) -> int:
+        """How many rows there were of any status."""
+        return self.callable + self.listed + self.invalid
+
 
 class Scrubs:
     """Asks about every number of a list, while the list is still coming."""

@@ -34,6 +34,14 @@ SEARCH = f"""
     {PAGE_BY_ID}
 """
 
+EVERY_LIST = """
+    SELECT id, uid FROM campaign WHERE organisation_id = %(organisation_id)s
+"""
+
+OWN_PURPOSES = """
+    SELECT code FROM purpose WHERE organisation_id = %(organisation_id)s
+"""
+
 LOCK = """
     SELECT id FROM organisation WHERE id = %(organisation_id)s FOR UPDATE
 """
@@ -100,6 +108,18 @@ def search(tx: Tx, campaign_id: int | None, page: Page) -> tuple[list[Campaign],
         },
     )
     return [_campaign(row) for row in rows if row["id"] is not None], rows[0]["total"]
+
+
+def every_list(tx: Tx) -> dict[int, str]:
+    """Return the code of every campaign by its id, the built-in lists among them."""
+    rows = tx.fetch(EVERY_LIST, {"organisation_id": tx.organisation_id})
+    return {row["id"]: row["uid"] for row in rows}
+
+
+def own_purposes(tx: Tx) -> frozenset[str]:
+    """Return the purposes that the organisation has besides the known ones."""
+    rows = tx.fetch(OWN_PURPOSES, {"organisation_id": tx.organisation_id})
+    return frozenset(row["code"] for row in rows)
 
 
 def add(tx: Tx, campaign_id: int | None, campaign: Campaign) -> int:

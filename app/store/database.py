@@ -190,6 +190,16 @@ class BoundedConnection(psycopg.Connection[DictRow]):
             message = "the database did not answer in time"
             raise errors.OperationalError(message) from error
 
+    @contextmanager
+    def allowed(self, seconds: float | None) -> Iterator[None]:
+        """Let each answer take that long until the block ends; None changes nothing."""
+        usual = self.deadline
+        self.deadline = seconds or usual
+        try:
+            yield
+        finally:
+            self.deadline = usual
+
 
 class UnboundedConnection(BoundedConnection):
     """For an operator's command, which may take as long as it takes."""
@@ -267,21 +277,26 @@ class Database:
             connection.close()
             self._pool.putconn(connection)
 
-    def transaction(self, scope: Scope) -> AbstractContextManager[Open]:
+    def transaction(
+        self, scope: Scope, *, deadline: float | None = None
+    ) -> AbstractContextManager[Open]:
         """
         Open a transaction for several statements; it commits when the block ends.
 
-        Raises OutcomeUnknown when the answer to COMMIT was lost.
+        Bulk work may set another *deadline*, in seconds for each answer. Raises
+        OutcomeUnknown when the answer to COMMIT was lost.
         """
-        return self._open(scope, BEGIN)
+        return self._open(scope, BEGIN, deadline)
 
     def snapshot(self, scope: Scope) -> AbstractContextManager[Open]:
         """Open a transaction whose statements all read at one instant, and no more."""
-        return self._open(scope, BEGIN_SNAPSHOT)
+        return self._open(scope, BEGIN_SNAPSHOT, None)
 
     @contextmanager
-    def _open(self, scope: Scope, begin: LiteralString) -> Iterator[Open]:
-        with self.connection() as connection:
+    def _open(
+        self, scope: Scope, begin: LiteralString, deadline: float | None
+    ) -> Iterator[Open]:
+        with self.connection() as connection, connection.allowed(deadline):
             with connection.pipeline():
                 connection.execute(begin)
                 connection.execute(ENTER, scope.as_parameters(local=True))

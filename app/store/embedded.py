@@ -51,7 +51,9 @@ __all__ = [
 # How long to wait for an owner that is starting, stopping or soon done.
 PATIENCE = 30.0
 
-# How long a command that is done keeps its server up for others.
+# How long a command that is done keeps its server up for others who work on it (a long
+# import), and then for those who come without a word.
+GUEST_PATIENCE = 4 * 3600.0
 COURTESY = 5.0
 
 SERVE, COMMAND = "serve", "command"
@@ -231,19 +233,25 @@ def _running(claim: Claim, command: str) -> Iterator[Server]:
     finally:
         # A forked worker that leaves owns nothing.
         if os.getpid() == us:
-            # First, so that nobody comes any more; they wait for the lock instead.
-            _owner_file(home).unlink(missing_ok=True)
-            if launch is not None and command == COMMAND:
-                _wait_for_guests(launch.server)
-                launch.stop((signal.SIGTERM, COURTESY), *postgres_server.FAST)
-            elif launch is not None:
-                launch.stop(*postgres_server.FAST)
-            claim.release()
+            attempts: tuple[tuple[signal.Signals, float], ...] = postgres_server.FAST
+            try:
+                if launch is not None and command == COMMAND:
+                    _wait_for_guests(launch.server)
+                    attempts = ((signal.SIGTERM, COURTESY), *attempts)
+                # From here on nobody comes any more; they wait for the lock instead.
+                _owner_file(home).unlink(missing_ok=True)
+                if launch is not None and command == COMMAND:
+                    _wait_for_guests(launch.server)
+            finally:
+                _owner_file(home).unlink(missing_ok=True)
+                if launch is not None:
+                    launch.stop(*attempts)
+                claim.release()
 
 
 def _wait_for_guests(server: Server) -> None:
     """Let those who joined us finish; they may still open connections meanwhile."""
-    deadline = time.monotonic() + COURTESY
+    deadline = time.monotonic() + GUEST_PATIENCE
     with suppress(psycopg.OperationalError), server.connect() as connection:
         while connection.execute(GUESTS, {"guest": GUEST}).fetchone() is not None:
             if time.monotonic() > deadline:

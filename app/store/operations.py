@@ -6,15 +6,18 @@ from app.store.database import Tx
 
 APPEND = """
     INSERT INTO operation (
-        organisation_id, token_id, actor, dialect, address, request_id,
+        organisation_id, id, token_id, actor, dialect, address, request_id,
         kind, why, touched
     )
     VALUES (
-        %(organisation_id)s, %(token_id)s, %(actor)s, %(dialect)s, %(address)s::inet,
-        %(request_id)s, %(kind)s, %(why)s, %(touched)s
+        %(organisation_id)s, coalesce(%(id)s, nextval('operation_id_seq')),
+        %(token_id)s, %(actor)s, %(dialect)s, %(address)s::inet, %(request_id)s,
+        %(kind)s, %(why)s, %(touched)s
     )
     RETURNING id
 """
+
+NEXT_ID = "SELECT nextval('operation_id_seq') AS id"
 
 
 def caller_parameters(caller: Caller) -> dict[str, object]:
@@ -28,24 +31,37 @@ def caller_parameters(caller: Caller) -> dict[str, object]:
     }
 
 
-def append(
+def append(  # noqa: PLR0913  one parameter a column
     tx: Tx,
     caller: Caller,
     kind: OperationKind,
     *,
     why: str | None = None,
     touched: int = 1,
+    operation_id: int | None = None,
 ) -> int:
-    """Record that *caller* does *kind* of thing to *touched* rows; return its id."""
+    """
+    Record that *caller* does *kind* of thing to *touched* rows; return its id.
+
+    What takes long takes its id first (``next_id``), and is recorded when it is known
+    how many rows it touched.
+    """
     rows = tx.fetch(
         APPEND,
         {
             "organisation_id": tx.organisation_id,
+            "id": operation_id,
             **caller_parameters(caller),
             "kind": kind,
             "why": why,
             "touched": touched,
         },
     )
-    operation_id: int = rows[0]["id"]
+    recorded: int = rows[0]["id"]
+    return recorded
+
+
+def next_id(tx: Tx) -> int:
+    """Return the id of an operation that is about to be recorded."""
+    operation_id: int = tx.fetch(NEXT_ID, {})[0]["id"]
     return operation_id

@@ -291,6 +291,27 @@ def test_a_borrower_is_not_cut_off_by_the_one_who_started_the_server(data_dir):
             assert kept(server.url) == sorted([1, *(each.pid for each in borrowers)])
 
 
+def test_a_long_command_outlasts_the_one_who_started_the_server(data_dir):
+    with embedded.borrowed(data_dir) as server:
+        keep(server.url, 1)
+    impatient = "embedded.COURTESY = 0.1" + BORROW_BRIEFLY
+    with contextlib.ExitStack() as stack:
+        owner = stack.enter_context(running(impatient, data_dir))
+        told_by(owner)
+        guest = stack.enter_context(running(impatient, data_dir))
+        pid, _ = told_by(guest)
+        owner.stdin.write("\n")
+        owner.stdin.flush()
+        time.sleep(1.5)
+
+        with embedded.borrowed(data_dir) as joined:
+            assert joined.pid == pid
+        guest.communicate("\n", 10)
+
+        assert guest.returncode == owner.wait(10) == 0
+        assert is_gone(pid)
+
+
 def test_a_server_waits_for_a_command_that_is_soon_done(data_dir):
     with running(
         "with embedded.borrowed(data_dir) as server: tell(server); time.sleep(1)",

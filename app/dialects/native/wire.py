@@ -13,6 +13,7 @@ from flask import Response
 
 from app.domain import phone, scopes
 from app.domain.access import Caller, Organisation
+from app.domain.causes import Cause
 from app.domain.errors import (
     CallingCodeInvalid,
     NumberInvalid,
@@ -29,8 +30,6 @@ from app.services import Services
 from app.services.checks import Hits
 from app.services.scrubs import Counts, Status
 
-NOT_TEXT = "neither text nor a whole number"
-
 _CALLABLE = (
     '{"success":true,"data":{"callable":true,"phone_code":"%s","phone_number":"%s",'
     '"checked_at":"%s","matches":[]}}'
@@ -43,7 +42,7 @@ class Batch:
 
     campaign: CampaignReference | None
     keys: Sequence[int | None]
-    causes: Mapping[int, str]
+    causes: Mapping[int, Cause]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +175,9 @@ def mark_switch(counts: Counts, answer: Response) -> Response:
 
 def _read_numbers(
     numbers: Sequence[object], read: Callable[[str], int]
-) -> tuple[list[int | None], dict[int, str]]:
+) -> tuple[list[int | None], dict[int, Cause]]:
     keys: list[int | None] = []
-    causes: dict[int, str] = {}
+    causes: dict[int, Cause] = {}
     for index, number in enumerate(numbers):
         try:
             keys.append(read(number))  # type: ignore[arg-type]  # nearly all are texts
@@ -186,7 +185,7 @@ def _read_numbers(
             text = str(number) if type(number) is int else number
             keys.append(None)
             if not isinstance(text, str):
-                causes[index] = NOT_TEXT
+                causes[index] = Cause.NUMBER_NOT_TEXT
                 continue
             try:
                 keys[index] = read(text)

@@ -1,0 +1,118 @@
+"""CSV with a header: rows of named columns."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.errors import FileRefused, RowTooLong
+from app.files import headers
+from app.files.blocks import ROW_LENGTH, Block
+
+# A line that no file has; a quotation mark left open before it would swallow it.
+_END = "\x00end\x00"
+
+
+class Column(StrEnum):
+    """The columns of a list of entries, in the order in which dncd writes them."""
+
+    PHONE_NUMBER = "phone_number"
+    PHONE_CODE = "phone_code"
+    CAMPAIGN_ID = "campaign_id"
+    CAMPAIGN_UID = "campaign_uid"
+    PURPOSE = "purpose"
+    REASON = "reason"
+    INSERTED_AT = "inserted_at"
+
+
+NAMES = {
+    Column.PHONE_NUMBER: headers.PHONE_NUMBER,
+    Column.PHONE_CODE: headers.PHONE_CODE,
+    Column.CAMPAIGN_ID: headers.CAMPAIGN_ID,
+    Column.CAMPAIGN_UID: headers.CAMPAIGN_UID,
+    Column.PURPOSE: headers.PURPOSE,
+    Column.REASON: headers.REASON,
+    Column.INSERTED_AT: headers.INSERTED_AT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows, none shorter than the header, and the line on which each begins."""
+
+    lines: Sequence[int]
+    rows: Sequence[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file of rows; *header* stands before them."""
+
+    header: Sequence[str]
+    delimiter: str
+    blocks: Iterator[Block]
+
+    def columns(self) -> Mapping[Column, int]:
+        """Return where the columns stand that the file has."""
+        found = {
+            column: headers.find_column(self.header, names)
+            for column, names in NAMES.items()
+        }
+        return {column: at for column, at in found.items() if at is not None}
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the rows; raises RowTooLong, TextNotUtf8, FileRefused."""
+        line, text = 1, ""
+        for block in self.blocks:
+            if not text:
+                line = block.line
+            text += block.text()
+            rows, open_from = self._parse(text, line)
+            yield self._numbered(rows, line, text)
+            if open_from is None:
+                text = ""
+                continue
+            line += open_from
+            text = "".join(io.StringIO(text, newline="\n").readlines()[open_from:])
+            if len(text) > ROW_LENGTH:
+                raise _never_closed(line)
+        if text:
+            raise _never_closed(line)
+
+    def _parse(self, text: str, line: int) -> tuple[list[list[str]], int | None]:
+        """Return the rows of *text*, and at which line one begins that is not whole."""
+        lines = io.StringIO(text if '"' not in text else text + _END, newline="\n")
+        reader = csv.reader(lines, delimiter=self.delimiter)
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise _never_closed(line + reader.line_num - 1) from error
+        if '"' not in text:
+            return rows, None
+        last = rows.pop()
+        return rows, None if last == [_END] else sum(map(_height, rows))
+
+    def _numbered(self, rows: list[list[str]], line: int, text: str) -> Rows:
+        """Leave out blank lines, fill up short rows, and say where each begins."""
+        width = len(self.header)
+        if rows and min(map(len, rows)) >= width and '"' not in text:
+            return Rows(range(line, line + len(rows)), rows)
+        lines, whole = [], []
+        for row in rows:
+            if row:
+                lines.append(line)
+                whole.append(row + [""] * (width - len(row)))
+            line += _height(row)
+        return Rows(lines, whole)
+
+
+def _height(row: list[str]) -> int:
+    return 1 + sum(field.count("\n") for field in row)
+
+
+def _never_closed(line: int) -> FileRefused:
+    return RowTooLong(
+        f"line {line}: the row is longer than {ROW_LENGTH // 1024} KiB, "
+        "or a quotation mark is never closed"
+    )

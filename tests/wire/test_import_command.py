@@ -1,0 +1,271 @@
+"""``dncd import`` and ``dncd export`` as an operator runs them."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.files.tables import Column
+from tests.conftest import make_organisation
+from tests.wire.conftest import DNCD
+
+HEADER = ",".join(Column)
+GOOD = "5551234567\n5551234568\n"
+BAD = "5551234567\n727XXXXXXX\n5551234568\n"
+
+
+@dataclass(frozen=True)
+class Command:
+    """``dncd`` on a database of its own, which its organisation shares with nobody."""
+
+    url: str
+    folder: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("DNCD_")}
+        data = {"DNCD_DATA_DIR": str(self.folder / "data")}
+        return {**inherited, "DATABASE_URL": self.url, **data}
+
+    def run(
+        self, *arguments: str, data: bytes | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [DNCD, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            input=data or b"",
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    @contextmanager
+    def started(self, *arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
+        process = subprocess.Popen(
+            [DNCD, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            with process:
+                pass
+
+    def write(self, name: str, data: str | bytes) -> str:
+        path = self.folder / name
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return name
+
+    def listed(self) -> int:
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute("SELECT count(*) FROM dnc_entry").fetchone()
+        assert row is not None
+        count: int = row[0]
+        return count
+
+
+@pytest.fixture
+def command(database_url: str, services, tmp_path: Path) -> Command:
+    services.organisations.add("test", make_organisation("default"))
+    return Command(database_url, tmp_path)
+
+
+def zipped(data: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("numbers.txt", data)
+    return file.getvalue()
+
+
+def test_a_list_goes_in_and_out_again(command):
+    added = command.run("import", "-", "--json", data=GOOD.encode())
+    plain = command.run("export")
+    packed = command.run("export", "-o", "list.csv.gz")
+    again = command.run("import", "list.csv.gz", "--json")
+    archived = command.run("import", command.write("a", zipped(GOOD)), "--json")
+
+    assert json.loads(added.stdout) == {
+        "outcome": "stored",
+        "read": 2,
+        "inserted": 2,
+        "already_listed": 0,
+        "repeated": 0,
+        "rejected": 0,
+        "causes": {},
+        "operation_id": json.loads(added.stdout)["operation_id"],
+    }
+    assert plain.stdout.decode().splitlines()[0] == HEADER
+    assert plain.stdout.count(b"\n") == 3
+    assert (
+        gzip.decompress((command.folder / "list.csv.gz").read_bytes()) == plain.stdout
+    )
+    for each in (again, archived):
+        assert json.loads(each.stdout)["outcome"] == "unchanged"
+        assert json.loads(each.stdout)["already_listed"] == 2
+    for each in (added, plain, packed, again, archived):
+        assert (each.returncode, each.stderr) == (0, b"")
+    names = {path.name for path in command.folder.iterdir()}
+    assert names <= {"a", "list.csv.gz", "data"}
+
+
+def test_rejected_rows_are_told_and_nothing_is_stored_unless_asked(command):
+    name = command.write("numbers.txt", BAD)
+
+    refused = command.run("import", name)
+    dry = command.run("import", name, "--dry-run", "--skip-invalid")
+    before = command.listed()
+    skipped = command.run("import", name, "--skip-invalid", "--rejects", "bad.csv")
+
+    assert refused.returncode == 1
+    assert refused.stderr.decode().startswith("numbers.txt:2: an area code as a whole")
+    assert b"Stored nothing: 1 of 3 rows" in refused.stdout
+    assert dry.returncode == 0
+    assert b"Would import 2 of 3 rows" in dry.stdout
+    assert before == 0
+    assert skipped.returncode == 0
+    assert b"Imported 2 of 3 rows" in skipped.stdout
+    assert skipped.stderr == b""
+    with (command.folder / "bad.csv").open(newline="") as file:
+        (reject,) = csv.DictReader(file)
+    assert reject["line"] == "2"
+    assert reject["phone_number"] == "727XXXXXXX"
+    assert "area code" in reject["cause"]
+    assert (command.folder / "bad.csv").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data", "words"),
+    [
+        (["-"], b"5551234567\n\xff\n", "line 2 is not UTF-8"),
+        (["-", "--campaign", "NOSUCH"], GOOD.encode(), "no such campaign"),
+        (["-", "--campaign", "-1"], GOOD.encode(), "no purpose"),
+        (["-", "--organisation", "Nobody"], GOOD.encode(), "no organisation 'Nobody'"),
+        (["nosuch.txt"], b"", "No such file"),
+    ],
+)
+def test_an_import_is_refused_in_one_line(arguments, data, words, command):
+    result = command.run("import", *arguments, data=data)
+
+    assert result.returncode == 1
+    assert words in result.stderr.decode()
+    assert result.stderr.count(b"\n") == 1
+    assert command.listed() == 0
+
+
+def test_rejects_never_overwrite_what_is_imported(command):
+    name = command.write("numbers.txt", BAD)
+
+    result = command.run("import", name, "--rejects", f"./{name}")
+
+    assert result.returncode == 2
+    assert b"would overwrite" in result.stderr
+    assert (command.folder / name).read_text() == BAD
+
+
+def test_a_pipe_that_has_a_name_is_written_to_and_stays(command):
+    pipe = command.folder / "pipe"
+    os.mkfifo(pipe)
+    with command.started("export", "-o", "pipe") as process:
+        read = pipe.read_bytes()
+        code = process.wait(20)
+
+    assert code == 0
+    assert read.decode() == HEADER + "\n"
+    assert pipe.is_fifo()
+
+
+def test_an_export_that_fails_leaves_no_file(command):
+    (command.folder / "list.csv").write_text("yesterday's")
+
+    refused = command.run("export", "-o", "list.csv", "--campaign", "NOSUCH")
+
+    assert refused.returncode == 1
+    assert [path.name for path in command.folder.glob("*list*")] == ["list.csv"]
+    assert [path.name for path in command.folder.glob(".list*")] == []
+    assert (command.folder / "list.csv").read_text() == "yesterday's"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_import_that_is_ended_half_way_leaves_nothing(number, command):
+    with command.started("import", "-") as process:
+        process.stdin.write(b"5551234567\n" * 60_000)
+        process.stdin.flush()
+        wait_until_staging(command.url)
+
+        process.send_signal(number)
+        process.stdin.close()
+        code = process.wait(20)
+        told = process.stderr.read().decode()
+
+    assert code == (130 if number is signal.SIGINT else -number)
+    if number is signal.SIGINT:
+        assert told == "Interrupted: nothing was stored.\n"
+    assert command.listed() == 0
+    assert command.run("import", "-", data=GOOD.encode()).returncode == 0
+    assert command.listed() == 2
+
+
+def wait_until_staging(url: str) -> None:
+    """Wait until a command copies rows to the database."""
+    question = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY staged%'"
+    deadline = time.monotonic() + 20
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(question).fetchone() == (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_an_import_beside_the_service_shows_in_the_next_search(
+    api, service_database, tmp_path
+):
+    command = Command(service_database, tmp_path)
+    name = api.caller.organisation.name
+
+    done = command.run("import", "-", "--organisation", name, data=GOOD.encode())
+    found = api.search(phone_number="5551234568")
+
+    assert done.returncode == 0, done.stderr
+    assert [entry["phone_number"] for entry in found] == ["5551234568"]
+
+
+def test_a_terminal_sees_the_progress(command):
+    name = command.write("numbers.txt", GOOD * 50_000)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [DNCD, "import", name],
+        env={**command.environment, "TERM": "xterm", "COLUMNS": "120"},
+        cwd=command.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # the other side of the terminal is closed
+            pass
+    os.close(ours)
+
+    assert process.returncode == 0
+    assert b" rows " in shown
+    assert b"/s" in shown
