@@ -72,7 +72,7 @@ def check(  # noqa: PLR0913  one parameter an option
 @click.option("--phone-code-column", metavar="NAME", help="Likewise, if there is one.")
 @click.option(
     "--only",
-    type=click.Choice(["all", *Status]),
+    type=click.Choice(["all", *map(str, Status)]),
     default="all",
     help="Which rows to write.",
 )

@@ -132,24 +132,11 @@ def _tell(
         if report.rejected > len(report.first_rejects):
             click.echo("More rows were rejected; see --rejects FILE.", err=True)
     if as_json:
-        click.echo(json.dumps(_summary(report)))
+        click.echo(json.dumps(report.as_summary()))
         return
     for cause, rows in report.causes.items():
         click.echo(f"Rejected {rows:,}: {cause}.")
     click.echo(_sentence(report))
-
-
-def _summary(report: ImportReport) -> dict[str, object]:
-    return {
-        "outcome": report.outcome,
-        "read": report.read,
-        "inserted": report.inserted,
-        "already_listed": report.already_listed,
-        "repeated": report.repeated,
-        "rejected": report.rejected,
-        "causes": report.causes,
-        "operation_id": report.operation_id,
-    }
 
 
 def _sentence(report: ImportReport) -> str:

@@ -140,6 +140,10 @@ class FormatUnknown(FileRefused):
     """Neither by name nor by content is this a file that dncd can read."""
 
 
+class RowsRejected(Refused):
+    """Rows of the file cannot be taken, so nothing of it was stored."""
+
+
 class AccessDenied(DncError):
     """Whoever asks may not."""
 

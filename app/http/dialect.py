@@ -95,14 +95,19 @@ def needs(grant: Grant, secret_field: str) -> Callable[[View], View]:
     return decorate
 
 
-def needs_bearer(grant: Grant) -> Callable[[View], View]:
-    """Let only a caller with *grant* pass, by the bearer token of the request."""
+def needs_token(grant: Grant, secret_field: str) -> Callable[[View], View]:
+    """
+    Let only a caller with *grant* pass whose body is no form: by bearer token.
+
+    Who cannot send one may put it into the query, as *secret_field*.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def authenticated(**arguments: Any) -> Response:
             offered = request.authorization
-            current.authenticate((offered and offered.token) or "", grant)
+            secret = (offered and offered.token) or request.args.get(secret_field)
+            current.authenticate(secret or "", grant)
             return view(**arguments)
 
         return authenticated

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request
 from marshmallow import Schema
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import MethodNotAllowed, UnsupportedMediaType
 
 from app.domain.access import Edition, Grant
 from app.domain.errors import (
@@ -17,7 +17,7 @@ from app.domain.errors import (
     TokenInvalid,
 )
 from app.http import limits
-from app.http.dialect import FormBlueprint, View, needs, needs_bearer
+from app.http.dialect import FormBlueprint, View, needs, needs_token
 from app.http.envelope import (
     RETRY_AFTER_SECONDS,
     WireError,
@@ -33,6 +33,9 @@ UNREADABLE = 400
 UNAVAILABLE = 503
 
 BEARER = "bearer"
+AUTH_TOKEN = "auth_token"  # noqa: S105  the name of a parameter
+
+BY_TOKEN: list[dict[str, list[str]]] = [{BEARER: []}, {AUTH_TOKEN: []}]
 
 _TOO_LARGE = WireError(413, "Request Entity Too Large", 413)
 _UNSUPPORTED = WireError(415, "Unsupported Media Type", 415)
@@ -101,7 +104,7 @@ class Described:
 
         def register(view: View) -> View:
             describe = partial(self.describe, view, answer)
-            authenticate = needs(grant, "auth_token")
+            authenticate = needs(grant, AUTH_TOKEN)
             form = self.blueprint.arguments(
                 asked, location="fields", example=_example_of(asked)
             )(describe(suffix=""))
@@ -126,7 +129,7 @@ class Described:
         """
         Register a view that reads the body itself, for callers with *grant*.
 
-        The bearer token is looked at first, then the body's media type.
+        The token is looked at first, then the body's media type.
         """
 
         def register(view: View) -> View:
@@ -139,13 +142,41 @@ class Described:
 
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
-                security=[{BEARER: []}],
+                security=BY_TOKEN,
                 parameters=list(parameters),
                 requestBody=body.as_openapi(),
                 responses={REFUSED: answer.as_openapi()},
-            )(needs_bearer(grant)(checked))
+            )(needs_token(grant, AUTH_TOKEN)(checked))
             described = self.describe_failures(described, view.__name__, body)
             self.blueprint.route(rule, methods=["POST"])(described)
+            return view
+
+        return register
+
+    def download_operation(
+        self,
+        rule: str,
+        grant: Grant,
+        answer: Answers,
+        parameters: Sequence[Mapping[str, object]] = (),
+    ) -> Callable[[View], View]:
+        """Register a view under GET that answers a file, for callers with *grant*."""
+
+        def register(view: View) -> View:
+            @wraps(view)
+            def checked(**arguments: Any) -> Response:
+                if request.method == "HEAD":
+                    raise MethodNotAllowed(["GET"])
+                return view(**arguments)
+
+            described = self.blueprint.doc(
+                operationId=_camel_case(view.__name__),
+                security=BY_TOKEN,
+                parameters=list(parameters),
+                responses={REFUSED: answer.as_openapi()},
+            )(needs_token(grant, AUTH_TOKEN)(checked))
+            described = self.describe_failures(described, view.__name__, None)
+            self.blueprint.route(rule, methods=["GET"])(described)
             return view
 
         return register
@@ -161,15 +192,17 @@ class Described:
         )(described)
         return self.describe_failures(described, operation, FORM_BODY)
 
-    def describe_failures(self, view: View, operation: str, body: Body) -> View:
+    def describe_failures(self, view: View, operation: str, body: Body | None) -> View:
         """Return *view* described with its answers to what it cannot carry out."""
         words = partial(find_words, self.errors[Edition.DOCUMENTED][operation])
+        of_body: tuple[tuple[WireError, str], ...] = ()
+        if body is not None:
+            of_body = (_TOO_LARGE, body.too_large), (_UNSUPPORTED, body.unsupported)
         for error, description in (
             (words(RequestMalformed), self._describe_unreadable(operation)),
             (words(TokenInvalid), "The token is unknown, expired or revoked."),
             (words(Forbidden), "The token lacks the grant that this needs."),
-            (_TOO_LARGE, body.too_large),
-            (_UNSUPPORTED, body.unsupported),
+            *of_body,
             (
                 words(StoreUnavailable),
                 "The database did not answer in time; ask again.",

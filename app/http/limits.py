@@ -17,6 +17,9 @@ FORM_PARAMETERS = 100
 BATCH_NUMBERS = 50_000
 BATCH_BYTES = 4 * 1024 * 1024
 
+# A hundred million plain numbers, or as many rows in gzip.
+IMPORT_BYTES = 2 * 1024 * 1024 * 1024
+
 REQUEST_LINE_BYTES = 8190
 HEADERS = 64
 HEADER_BYTES = 8190

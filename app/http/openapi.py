@@ -12,7 +12,7 @@ from flask_smorest import Api
 
 from app import __version__
 from app.http.dialect import Dialect
-from app.http.documentation import BEARER
+from app.http.documentation import AUTH_TOKEN, BEARER
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -78,7 +78,8 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
         schemas.pop(unused, None)
     document["components"].pop("responses", None)
     document["components"]["securitySchemes"] = {
-        BEARER: {"type": "http", "scheme": "bearer"}
+        BEARER: {"type": "http", "scheme": "bearer"},
+        AUTH_TOKEN: {"type": "apiKey", "in": "query", "name": AUTH_TOKEN},
     }
     for item in document["paths"].values():
         for operation in item.values():

@@ -10,13 +10,15 @@ import select
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain
+from typing import IO
 
 import flask
 import structlog
 from flask import Response
 from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.domain.errors import DncError, RequestMalformed
 from app.http.proxy import is_proxied
@@ -49,6 +51,25 @@ def read_parts(request: flask.Request) -> Iterator[bytes]:
         raise RequestMalformed from error
     if left:
         raise RequestMalformed
+
+
+@contextmanager
+def kept(request: flask.Request, most_bytes: int) -> Iterator[IO[bytes]]:
+    """
+    Yield a request's body as a file, once all of it is here.
+
+    So that no slow client holds the database. Raises RequestMalformed if it ends before
+    it should, RequestEntityTooLarge.
+    """
+    if (request.content_length or 0) > most_bytes:
+        raise RequestEntityTooLarge
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
+        for part in read_parts(request):
+            if spool.tell() + len(part) > most_bytes:
+                raise RequestEntityTooLarge
+            spool.write(part)
+        spool.seek(0)
+        yield spool
 
 
 def answer(

@@ -97,6 +97,19 @@ class ImportReport:
     first_rejects: tuple[Reject, ...] = ()
     operation_id: int | None = None
 
+    def as_summary(self) -> dict[str, object]:
+        """Return the counts under the names that every edge tells them by."""
+        return {
+            "outcome": self.outcome,
+            "read": self.read,
+            "inserted": self.inserted,
+            "already_listed": self.already_listed,
+            "repeated": self.repeated,
+            "rejected": self.rejected,
+            "causes": dict(self.causes),
+            "operation_id": self.operation_id,
+        }
+
 
 ProgressSink = Callable[[Progress], None]
 

@@ -232,6 +232,10 @@ class Database:
                 "row_factory": dict_row,
                 "prepare_threshold": 5 if prepare_statements else None,
                 "connect_timeout": 2,
+                # Bulk work waits long for answers, but not for a dead host's.
+                "keepalives_idle": 30,
+                "keepalives_interval": 10,
+                "keepalives_count": 3,
                 "application_name": "dncd",
             },
             connection_class=BoundedConnection if bounded else UnboundedConnection,
@@ -296,20 +300,21 @@ class Database:
     def _open(
         self, scope: Scope, begin: LiteralString, deadline: float | None
     ) -> Iterator[Open]:
-        with self.connection() as connection, connection.allowed(deadline):
+        with self.connection() as connection:
             with connection.pipeline():
                 connection.execute(begin)
                 connection.execute(ENTER, scope.as_parameters(local=True))
-            try:
-                yield Open(connection, scope)
-            except BaseException:
-                if not connection.closed:
-                    connection.execute("ROLLBACK")
-                raise
-            try:
-                connection.execute("COMMIT")
-            except errors.OperationalError as error:
-                raise OutcomeUnknown(type(error).__name__) from error
+            with connection.allowed(deadline):
+                try:
+                    yield Open(connection, scope)
+                except BaseException:
+                    if not connection.closed:
+                        connection.execute("ROLLBACK")
+                    raise
+                try:
+                    connection.execute("COMMIT")
+                except errors.OperationalError as error:
+                    raise OutcomeUnknown(type(error).__name__) from error
 
     def of(self, organisation_id: int) -> Once:
         """Return where single statements run for that organisation."""

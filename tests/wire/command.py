@@ -2,10 +2,15 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.wire.conftest import DNCD
+import psycopg
+
+DNCD = str(Path(sys.executable).with_name("dncd"))
 
 
 def run(
@@ -36,3 +41,59 @@ def done(
     result = run(arguments, folder, environment)
     assert result.returncode == 0, (arguments, result.stdout, result.stderr)
     return result.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Command:
+    """``dncd`` on a database of its own, which its organisation shares with nobody."""
+
+    url: str
+    folder: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("DNCD_")}
+        data = {"DNCD_DATA_DIR": str(self.folder / "data")}
+        return {**inherited, "DATABASE_URL": self.url, **data}
+
+    def run(
+        self, *arguments: str, data: bytes | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [DNCD, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            input=data or b"",
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    @contextmanager
+    def started(self, *arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
+        process = subprocess.Popen(
+            [DNCD, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            with process:
+                pass
+
+    def write(self, name: str, data: str | bytes) -> str:
+        path = self.folder / name
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return name
+
+    def listed(self) -> int:
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute("SELECT count(*) FROM dnc_entry").fetchone()
+        assert row is not None
+        count: int = row[0]
+        return count

@@ -4,7 +4,6 @@ import itertools
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ from app.services import Services
 from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
+from tests.wire.command import DNCD, Command
 
-DNCD = str(Path(sys.executable).with_name("dncd"))
 SERVERS = ("gunicorn", "granian")
 WORKERS = 3
 READY_SECONDS = 60
@@ -211,3 +210,10 @@ def api(make_api: MakeApi) -> Api:
 def edition_api(request: pytest.FixtureRequest, make_api: MakeApi) -> Api:
     """A client of an organisation in each edition."""
     return make_api(edition=request.param)
+
+
+@pytest.fixture
+def command(database_url: str, services: Services, tmp_path: Path) -> Command:
+    """The command, on a database of its own with the first organisation."""
+    services.organisations.add("test", make_organisation("default"))
+    return Command(database_url, tmp_path)

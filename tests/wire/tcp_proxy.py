@@ -30,6 +30,8 @@ class Proxy:
         self._parameters = conninfo.conninfo_to_dict(url)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.mode = Mode.PASS
+        # How many bytes more the server may say before it is cut off.
+        self.left: int | None = None
         self._closed = False
 
     @property
@@ -73,6 +75,10 @@ class Proxy:
                     if not received:
                         return
                     (server if end is client else client).sendall(received)
+                    if end is server and self.left is not None:
+                        self.left -= len(received)
+                        if self.left < 0:
+                            self.mode = Mode.REFUSE
 
     def _dial(self) -> socket.socket:
         host = str(self._parameters.get("host") or "/tmp")

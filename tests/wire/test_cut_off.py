@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,11 +23,16 @@ NUMBER = "5551234567"
 OTHER = "5557654321"
 OFF = "synchronous_commit is off"
 DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}
-UNANSWERED = {
+UNANSWERED: dict[str, tuple[Any, int]] = {
     "dnc/insert": (DNC | {"phone_number": OTHER}, 6056),
     "dnc/update": ({"id": 1, "reason": "x", "phone_number": OTHER}, 6059),
     "dnc/delete": (DNC, 6004),
     "dnc/search": ({"phone_number": NUMBER}, 503),
+    "dnc/check": ({"phone_number": NUMBER, "phone_code": "1"}, 503),
+    "dnc/check/batch": ({"numbers": [NUMBER], "phone_code": "1"}, 503),
+    "dnc/scrub": (f"phone\n{NUMBER}\n", 503),
+    "dnc/import": (OTHER, 503),
+    "dnc/export": (None, 503),
     "leads/insert": (DNC, 6056),
     "leads/search": ({}, 503),
     "status/search": ({}, 503),
@@ -97,10 +103,24 @@ def require(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
+def send(api: Api, operation: str, what: Any) -> requests.Response:
+    """Send a form, a batch or a file; or ask for one."""
+    url = f"{api.base}/v1/{operation}"
+    bearer = {"Authorization": f"Bearer {api.token}"}
+    if what is None:
+        return requests.get(url, headers=bearer, timeout=20)
+    if "numbers" in what:
+        return requests.post(url, json=what, headers=bearer, timeout=20)
+    if isinstance(what, str):
+        headers = bearer | {"Content-Type": "text/csv"}
+        return requests.post(url, data=what, headers=headers, timeout=20)
+    return api.send(operation, **what)
+
+
 def require_unavailable(reached: Reached, operation: str) -> None:
     fields, code = UNANSWERED[operation]
     asked = time.monotonic()
-    answer = reached.fresh().send(operation, **fields)
+    answer = send(reached.fresh(), operation, fields)
     took = time.monotonic() - asked
 
     assert answer.status_code == 503, (operation, answer.text)

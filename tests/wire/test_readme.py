@@ -6,7 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.wire.conftest import DNCD, serving
+from tests.wire.command import DNCD
+from tests.wire.conftest import serving
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(r"```(sh|json)\n(.*?)```", re.DOTALL)

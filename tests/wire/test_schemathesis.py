@@ -22,10 +22,20 @@ CONFIG = {
             "expected-statuses": ["200", "400", "401", "403", "413", "415"]
         },
         "positive_data_acceptance": {"expected-statuses": ["200", "401"]},
-    }
+    },
+    # No schema can say which text is a list of numbers.
+    "operations": [
+        {
+            "include-path-regex": "/dnc/(scrub|import|export)$",
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": ["200", "400", "401"]}
+            },
+        }
+    ],
 }
 
 config = SchemathesisConfig.from_dict(CONFIG)
+FORM = "application/x-www-form-urlencoded"
 NO_BODY = {"HEAD", "OPTIONS"}
 
 schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml", config=config)
@@ -35,6 +45,9 @@ schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml", config=config)
 def a_refusal_says_so(_context: Any, response: Any, _case: Any) -> None:
     """Every answer says whether it was done, and every refusal why."""
     if response.request.method in NO_BODY:
+        return
+    if response.headers["content-type"][0].startswith("text/csv"):
+        assert response.status_code == 200
         return
     body = response.json()
     if body["success"]:
@@ -67,6 +80,8 @@ def test_no_request_gets_an_answer_that_is_not_declared(
     for fields in (case.body, case.query):
         if isinstance(fields, dict) and fields.get("auth_token"):
             fields["auth_token"] = api.token
+    if "Authorization" in (case.headers or {}):
+        case.headers["Authorization"] = f"Bearer {api.token}"
 
     case.call_and_validate(base_url=api.base, session=api.session, timeout=20)
 
@@ -74,13 +89,27 @@ def test_no_request_gets_an_answer_that_is_not_declared(
 def test_the_examples_of_the_document_work(api: Api) -> None:
     api.add_campaign("SPRING")
     for path, item in schema.raw_schema["paths"].items():
-        content = item["post"]["requestBody"]["content"]
-        example = content["application/x-www-form-urlencoded"]["example"]
-        answer = api.send(
-            path.removeprefix("/v1/"), **{**example, "auth_token": api.token}
-        )
+        if "post" not in item:
+            continue
+        (kind, content), *_ = item["post"]["requestBody"]["content"].items()
+        example = content["example"]
+        if kind == FORM:
+            answer = api.session.post(
+                api.base + path, {**example, "auth_token": api.token}, timeout=20
+            )
+        else:
+            answer = api.session.post(
+                api.base + path,
+                json.dumps(example) if kind == "application/json" else example,
+                params={"auth_token": api.token},
+                headers={"Content-Type": kind},
+                timeout=20,
+            )
 
-        assert answer.status_code == 200, path
-        body = json.loads(answer.text)
-        # Only the entry that the update names is not there yet.
-        assert body["success"] is True or body["code"] == 6056, (path, body)
+        assert answer.status_code == 200, (path, answer.text)
+        if answer.headers["Content-Type"].startswith("application/json"):
+            body = json.loads(answer.text)
+            # Only the entry that the update names is not there yet.
+            assert body["success"] is True or body["code"] == 6056, (path, body)
+        else:
+            assert answer.text.startswith("name,phone,dnc_status")

@@ -1,8 +1,8 @@
 """
 Every condition in the native dialect's words, a table for each operation.
 
-The codes are the form API's where it has one. Where the answer would have been a file a
-refusal is HTTP 400, so that nobody keeps it as one.
+The codes are the form API's where it has one. Where a file is sent or wanted a
+refusal is HTTP 400, so that nobody keeps it as one, or leaves it at that.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,9 @@ from app.domain.errors import (
     FormatUnknown,
     NumberInvalid,
     ParameterInvalid,
+    PurposeInvalid,
+    ReasonInvalid,
+    RowsRejected,
     RowTooLong,
     TextNotUtf8,
     TooManyNumbers,
@@ -56,7 +59,20 @@ _WORDS: Mapping[str, Words] = {
         ),
     },
     "scrub": {**EVERYWHERE, **_FILE},
+    "import_list": {
+        **EVERYWHERE,
+        **_FILE,
+        ReasonInvalid: WireError(6057, "Invalid reason", 400),
+        PurposeInvalid: WireError(6058, "Invalid purpose", 400),
+        RowsRejected: WireError(6068, "Rows rejected, nothing was stored", 400),
+    },
+    "export_list": {
+        **EVERYWHERE,
+        CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
+    },
 }
+
+ROWS_REJECTED = _WORDS["import_list"][RowsRejected]
 
 # One vendor has one edition: it says the same in both.
 WIRE_ERRORS: Mapping[str, Mapping[str, Words]] = {

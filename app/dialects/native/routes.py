@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from app.dialects.native import schemas, wire
+from app.dialects.native import file_schemas, files, schemas, wire
 from app.dialects.native.errors import WIRE_ERRORS, write_error
 from app.domain.access import Grant
 from app.files.lead_lists import LeadList
@@ -11,12 +11,13 @@ from app.http.current import require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
 from app.http.forms import Fields, read_whole
+from app.services.imports import Source
 from app.services.scrubs import Counts
 
 blueprint = dialect_blueprint("native", "/v1", write_error)
 blueprint.description = (
     "dncd's own questions, in the envelope of the form API: one number before each "
-    "call, fifty thousand at once, or a file of any size."
+    "call, fifty thousand at once, or a file of any size; and whole lists in and out."
 )
 
 CSV = "text/csv; charset=utf-8"
@@ -60,9 +61,9 @@ def check_batch() -> Response:
 @described.body_operation(
     "/dnc/scrub",
     Grant.CHECK,
-    schemas.SCRUB_BODY,
-    schemas.SCRUB_ANSWER,
-    schemas.SCRUB_PARAMETERS,
+    file_schemas.SCRUB_BODY,
+    file_schemas.SCRUB_ANSWER,
+    file_schemas.SCRUB_PARAMETERS,
 )
 def scrub() -> Response:
     """
@@ -75,10 +76,51 @@ def scrub() -> Response:
     complete, and must not be used.
     """
     caller = require_caller()
-    wanted = wire.read_scrub(request.args, caller.organisation)
+    wanted = files.read_scrub(request.args, caller.organisation)
     leads = LeadList(streams.read_parts(request), wanted.columns)
     counts = Counts()
     marked = services().scrubs.scrub(
         caller, leads, wanted.campaign, wanted.only, counts
     )
-    return wire.mark_switch(counts, streams.answer(request, marked, CSV))
+    return files.mark_switch(counts, streams.answer(request, marked, CSV))
+
+
+@described.body_operation(
+    "/dnc/import",
+    Grant.INSERT,
+    file_schemas.IMPORT_BODY,
+    file_schemas.IMPORT_ANSWER,
+    file_schemas.IMPORT_PARAMETERS,
+)
+def import_list() -> Response:
+    """
+    Put every number of a file on the list, all or none.
+
+    One operation and one transaction. What the file is, is told by what it holds.
+    Numbers that are listed already stay as they are, so importing a file again changes
+    nothing; where an answer did not come, do so.
+    """
+    caller = require_caller()
+    options = files.read_import(request.args)
+    name = files.read_file_name(request.args)
+    with streams.kept(request, limits.IMPORT_BYTES) as body:
+        report = services().imports.run(caller, Source(body, name), options)
+    return files.write_report(report)
+
+
+@described.download_operation(
+    "/dnc/export",
+    Grant.READ,
+    file_schemas.EXPORT_ANSWER,
+    file_schemas.EXPORT_PARAMETERS,
+)
+def export_list() -> Response:
+    """
+    Get the list as CSV, as of one moment.
+
+    An answer that breaks off without its end is not complete. Reasons and purposes are
+    as they were stored: open a list of unknown origin as text, not as formulas.
+    """
+    wanted = files.read_export(request.args)
+    rows = services().exports.stream(require_caller(), wanted)
+    return streams.answer(request, rows, CSV)

@@ -1,10 +1,10 @@
-"""The shape of the native dialect's requests and answers; the same is the OpenAPI."""
+"""The shape of the native dialect's questions and answers; the same is the OpenAPI."""
 
 from marshmallow import EXCLUDE, Schema, fields
 
 from app.domain.errors import CallingCodeInvalid, NumberInvalid
 from app.http import limits
-from app.http.documentation import Answers, Body, query
+from app.http.documentation import Answers, Body
 from app.http.forms import Parameter
 from app.http.schemas import Answer, Request
 
@@ -229,33 +229,4 @@ BATCH_ANSWER = Answers(
             ],
         },
     },
-)
-
-SCRUB_BODY = Body(
-    media_types=("text/csv",),
-    most_bytes=None,
-    too_large="Never: a list may be of any size.",
-    unsupported="The body is not `text/csv`.",
-    schema={"type": "string", "description": "CSV in UTF-8 with a first row of names."},
-    example="name,phone\nAda,5551234567\nBen,5551234568\n",
-)
-
-SCRUB_PARAMETERS = [
-    query("phone_code", "The calling code of numbers; the organisation's if absent."),
-    query("campaign_id", "The campaign that the calls are for, by its id or code."),
-    query("phone_column", "The column of numbers; found by its name if absent."),
-    query("phone_code_column", "The column of calling codes, likewise."),
-    query(
-        "only", "Which rows to return.", enum=["all", "callable", "listed", "invalid"]
-    ),
-]
-
-SCRUB_ANSWER = Answers(
-    media_type="text/csv",
-    description="The rows with what is said of them. `X-DNC-Checking: off` where the "
-    "organisation has switched its checking off; listed numbers are told all the same.",
-    schema={"type": "string"},
-    example="name,phone,dnc_status,dnc_rule,dnc_entry_id,dnc_since\n"
-    "Ada,5551234567,listed,organisation,1,2026-11-21T09:30:00.123456+00:00\n"
-    "Ben,5551234568,callable,,,\n",
 )

@@ -9,26 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response
-
 from app.domain import phone, scopes
-from app.domain.access import Caller, Organisation
+from app.domain.access import Caller
 from app.domain.causes import Cause
 from app.domain.errors import (
     CallingCodeInvalid,
     NumberInvalid,
-    ParameterInvalid,
     RequestMalformed,
     TooManyNumbers,
 )
 from app.domain.rules import Match, Question, Snapshot, Verdict
 from app.domain.scopes import CampaignReference
-from app.files.lead_lists import Columns
 from app.http import limits
 from app.http.forms import Fields
 from app.services import Services
 from app.services.checks import Hits
-from app.services.scrubs import Counts, Status
 
 _CALLABLE = (
     '{"success":true,"data":{"callable":true,"phone_code":"%s","phone_number":"%s",'
@@ -43,23 +38,6 @@ class Batch:
     campaign: CampaignReference | None
     keys: Sequence[int | None]
     causes: Mapping[int, Cause]
-
-
-@dataclass(frozen=True, slots=True)
-class Scrub:
-    """What is wanted of a list of leads."""
-
-    columns: Columns
-    campaign: CampaignReference | None
-    only: Status | None
-
-
-ONLY: Mapping[str, Status | None] = {
-    "all": None,
-    Status.CALLABLE: Status.CALLABLE,
-    Status.LISTED: Status.LISTED,
-    Status.INVALID: Status.INVALID,
-}
 
 
 def answer_check(services: Services, caller: Caller, fields: Fields) -> bytes:
@@ -147,30 +125,6 @@ def write_batch(batch: Batch, snapshot: Snapshot, hits: Hits) -> bytes:
     if not snapshot.checking_enabled:
         data["checking"] = "off"
     return _dump({"success": True, "data": data})
-
-
-def read_scrub(query: Mapping[str, str], organisation: Organisation) -> Scrub:
-    """Return what a scrub's query asks for; raises ParameterInvalid and others."""
-    only = query.get("only", "all")
-    if only not in ONLY:
-        raise ParameterInvalid(f"only is none of {', '.join(ONLY)}")
-    return Scrub(
-        columns=Columns(
-            phone_number=query.get("phone_column") or None,
-            phone_code=query.get("phone_code_column") or None,
-            default_phone_code=query.get("phone_code")
-            or organisation.default_phone_code,
-        ),
-        campaign=scopes.read_called_campaign(query.get("campaign_id", "")),
-        only=ONLY[only],
-    )
-
-
-def mark_switch(counts: Counts, answer: Response) -> Response:
-    """Return *answer*, which says so where checking is switched off."""
-    if not counts.checked:
-        answer.headers["X-DNC-Checking"] = "off"
-    return answer
 
 
 def _read_numbers(
