@@ -19,6 +19,8 @@ from tests.wire import stored
 from tests.wire.conftest import Api, serving
 from tests.wire.tcp_proxy import Mode, proxied
 
+# A hundred megabytes in as many kilobytes.
+BOMB = gzip.compress(b"phone,note\n" + (b"5551234567," + b"x" * 60_000 + b"\n") * 1_800)
 HEADER = "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at"
 
 
@@ -151,7 +153,7 @@ def test_a_compressed_list_is_read_as_what_it_holds(api: Api):
         (b"name,city\n5551234567,Rome\n", {}, 6062, "names no column"),
         (b"\xff\xfe5\x005\x00", {}, 6063, "UTF-16"),
         (b"phone\n" + b"5" * 70_000, {}, 6064, "longer than 64 KiB"),
-        (gzip.compress(b"\n" * 110 * 1024**2), {}, 6065, "unpacks to more"),
+        (BOMB, {}, 6065, "unpacks to more"),
         (gzip.compress(b"5551234567\n")[:-9], {}, 6067, "damaged"),
         (b"5551234567\n", {"campaign_id": "NOSUCH"}, 6026, ""),
         (b"5551234567\n", {"campaign_id": "-1"}, 6058, ""),
