@@ -11,7 +11,7 @@ from tests.wire.conftest import serving
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(r"```(sh|json)\n(.*?)```", re.DOTALL)
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T[0-9:.]+\+00:00)?")
 
 
 def five_minutes() -> list[tuple[str, str]]:
