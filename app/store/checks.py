@@ -6,40 +6,45 @@ Every statement reads a snapshot of its own and begins at the index of numbers.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-
-from psycopg.rows import DictRow
+from typing import LiteralString
 
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
 from app.domain.scopes import CampaignReference
-from app.store.database import Tx
+from app.store.database import Once, Tx
+from app.store.lookups import Lookup
 
 # One row with the instant, then one for each entry of the numbers. Asked before every
 # call: made of look-ups alone, which cost less than joining the questions.
-CHECK = """
+_CHECK: LiteralString = """
     SELECT NULL::bigint AS e164, NULL::bigint AS id, NULL::bigint AS campaign_id,
            NULL::text AS name, NULL::text AS purpose, NULL::text AS reason,
            now() AS instant, checking_enabled AS flag
     FROM organisation
-    WHERE id = %(organisation_id)s
+    WHERE id = $1::bigint
     UNION ALL
     SELECT entry.e164, entry.id, entry.campaign_id, list.name, entry.purpose,
            entry.reason, entry.inserted_at, NULL
     FROM dnc_entry AS entry
     JOIN campaign AS list ON list.organisation_id = entry.organisation_id
                          AND list.id = entry.campaign_id
-    WHERE entry.organisation_id = %(organisation_id)s
-      AND entry.e164 = ANY(%(e164s)s::text::bigint[])
+    WHERE entry.organisation_id = $1::bigint
+      AND entry.e164 = ANY($2::text::bigint[])
 """
 
+CHECK = Lookup("dncd_check", _CHECK)
+
 # And one for each campaign that is asked for, by id or code.
-CHECK_FOR_CAMPAIGNS = f"""
-    {CHECK}
+CHECK_FOR_CAMPAIGNS = Lookup(
+    "dncd_check_for_campaigns",
+    f"""
+    {_CHECK}
     UNION ALL
     SELECT NULL, NULL, id, uid, purpose, NULL, NULL, NULL
     FROM campaign
-    WHERE organisation_id = %(organisation_id)s
-      AND (id = ANY(%(numbers)s::text::bigint[]) OR uid = ANY(%(codes)s::text::text[]))
-"""
+    WHERE organisation_id = $1::bigint
+      AND (id = ANY($3::text::bigint[]) OR uid = ANY($4::text::text[]))
+""",
+)
 
 FIND_LISTED = """
     SELECT e164, id, campaign_id, purpose, inserted_at
@@ -58,35 +63,36 @@ SNAPSHOT = """
 Row = tuple[int, int, int, str | None, datetime]
 
 
-def check(tx: Tx, questions: Sequence[Question]) -> list[Finding]:
+def check(tx: Once, questions: Sequence[Question]) -> list[Finding]:
     """Return what is known about each of *questions*, in their order."""
     asked = {question.campaign for question in questions} - {None}
-    parameters: dict[str, object] = {
-        "organisation_id": tx.organisation_id,
-        "e164s": _array({question.number.e164 for question in questions}),
-    }
+    parameters = [
+        str(tx.organisation_id),
+        _array({question.number.e164 for question in questions}),
+    ]
     if asked:
-        parameters["numbers"] = _array(x.number for x in asked if x and x.number)
-        parameters["codes"] = _array(x.code for x in asked if x)
-        rows = tx.fetch(CHECK_FOR_CAMPAIGNS, parameters)
+        parameters.append(_array(x.number for x in asked if x and x.number))
+        parameters.append(_array(x.code for x in asked if x))
+        rows = tx.look_up(CHECK_FOR_CAMPAIGNS, parameters)
     else:
-        rows = tx.fetch(CHECK, parameters)
+        rows = tx.look_up(CHECK, parameters)
     entries: dict[int, list[Listed]] = {}
     calls: dict[object, Call] = {}
-    for row in rows:
-        if row["flag"] is not None:
-            instant = row
-        elif row["e164"] is not None:
-            entries.setdefault(row["e164"], []).append(_listed(row))
+    for e164, entry_id, campaign_id, name, purpose, reason, instant, flag in rows:
+        if flag is not None:
+            checking_enabled, checked_at = flag, instant
+        elif e164 is not None:
+            entries.setdefault(e164, []).append(
+                Listed(entry_id, campaign_id, name, purpose, reason, instant)
+            )
         else:
-            call = Call(row["campaign_id"], row["purpose"])
-            calls[row["campaign_id"]] = calls[row["name"]] = call
+            calls[campaign_id] = calls[name] = Call(campaign_id, purpose)
     return [
         Finding(
             call=_call_for(question.campaign, calls),
             entries=tuple(entries.get(question.number.e164, ())),
-            checking_enabled=instant["flag"],
-            checked_at=instant["instant"],
+            checking_enabled=checking_enabled,
+            checked_at=checked_at,
         )
         for question in questions
     ]
@@ -124,14 +130,3 @@ def _call_for(
     if campaign is None:
         return None
     return calls.get(campaign.number) or calls.get(campaign.code)
-
-
-def _listed(row: DictRow) -> Listed:
-    return Listed(
-        id=row["id"],
-        campaign_id=row["campaign_id"],
-        campaign_name=row["name"],
-        purpose=row["purpose"],
-        reason=row["reason"],
-        since=row["instant"],
-    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -20,11 +20,13 @@ from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg import errors, pq
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from app.domain.errors import OutcomeUnknown, StoreUnavailable
+from app.store import lookups
 from app.store.failures import as_domain_errors
+from app.store.lookups import Lookup, Rows
 
 Parameters = Mapping[str, object]
 
@@ -148,6 +150,42 @@ class Once:
                 raise OutcomeUnknown(type(error).__name__) from error
         return cursor.fetchall() if cursor.description else []
 
+    def look_up(self, lookup: Lookup, parameters: Sequence[str]) -> Rows:
+        """
+        Run a statement that changes nothing, as a transaction of its own.
+
+        One round trip, but for the second on a connection, which prepares it. Raises
+        OutcomeUnknown and StoreUnavailable as ``fetch`` does.
+        """
+        with self.database.connection() as connection:
+            try:
+                if connection.entered_as != self.scope:
+                    return self._look_up_first(connection, lookup, parameters)
+                if lookup.name not in connection.prepared:
+                    lookups.prepare(connection, lookup)
+                    connection.prepared.add(lookup.name)
+                return lookups.send(connection, lookup, parameters, connection.deadline)
+            except errors.OperationalError as error:
+                raise OutcomeUnknown(type(error).__name__) from error
+
+    def _look_up_first(
+        self, connection: BoundedConnection, lookup: Lookup, parameters: Sequence[str]
+    ) -> Rows:
+        """Enter the scope and look up, in one round trip."""
+        cursor = psycopg.RawCursor(connection, row_factory=tuple_row)
+        lasting = self.database.keeps_sessions
+        connection.entered_as = None
+        with connection.pipeline():
+            if not lasting:
+                connection.execute(BEGIN)
+            connection.execute(ENTER, self.scope.as_parameters(local=not lasting))
+            cursor.execute(lookup.statement, parameters)
+            if not lasting:
+                connection.execute("COMMIT")
+        if lasting:
+            connection.entered_as = self.scope
+        return cursor.fetchall()
+
     def _execute(
         self,
         connection: BoundedConnection,
@@ -178,6 +216,11 @@ class BoundedConnection(psycopg.Connection[DictRow]):
 
     # As whom its session sees the database outside transactions.
     entered_as: Scope | None = None
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Take psycopg's own arguments."""
+        super().__init__(*arguments, **settings)
+        self.prepared: set[str] = set()
 
     def wait(
         self, gen: Any, interval: float = 0.1, timeout: float | None = None
