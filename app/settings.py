@@ -43,7 +43,7 @@ class Settings:
             port=_number(environment, "DNCD_PORT", 8080, 65535),
             server=_choice(environment, "DNCD_SERVER", SERVERS),
             workers=_number(environment, "DNCD_WORKERS", 2, 256),
-            threads=_number(environment, "DNCD_THREADS", 8, 256),
+            threads=_number(environment, "DNCD_THREADS", 16, 256),
             trusted_proxies=frozenset(
                 address.strip()
                 for address in (

@@ -7,7 +7,7 @@ metadata calls its exchange unassigned.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -138,6 +138,11 @@ def bulk_reader(calling_code: str) -> Callable[[str], int]:
         return read(text, NANP_CALLING_CODE).e164
 
     return read_nanp
+
+
+def plain_nanp_keys(texts: Iterable[str]) -> list[int]:
+    """Return the keys of *texts*, each of which PLAIN_NANP matches."""
+    return [int(text) % _NANP_TRUNK + _NANP_TRUNK for text in texts]
 
 
 def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber, ...]:

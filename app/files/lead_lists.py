@@ -8,6 +8,7 @@ others are read by the csv module, which also finds where they end.
 
 import codecs
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,10 +27,10 @@ from app.files import headers
 # No row of leads is longer; what is, would have to be held whole.
 ROW_LENGTH = 64 * 1024
 
-# Enough rows for one question to the database, few enough to hold. The first are
-# fewer, so that an answer begins early.
+# Few enough rows to hold, and so many that their numbers lie close together in an index
+# of a million. The first are fewer, so that an answer begins early.
 FIRST_BLOCK_BYTES = 16 * 1024
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
 
 _DELIMITERS = ",;\t|"
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -90,22 +91,45 @@ class LeadList:
             self._code = _require_column(cells, columns.phone_code, ())
         else:
             self._code = headers.find_column(cells, headers.PHONE_CODE)
+        self._plain: re.Pattern[str] | None = None
+        if self._code is None and columns.default_phone_code == phone.NANP_CALLING_CODE:
+            self._plain = _plain_rows(self.delimiter, self._number, self._width)
 
     def read_blocks(self) -> Iterator[Block]:
         """Yield the rows after the header, without those that are blank."""
         lines: list[str] | None = self._rest
         while lines is not None:
             block = Block()
-            if any('"' in line for line in lines):
+            text = "\n".join(lines)
+            if '"' in text:
                 self._read_quoted(lines, block)
-            else:
-                for line in lines:
-                    self._line += 1
-                    row = line.removesuffix("\r")
-                    if row:
-                        self._add(block, row, row.split(self.delimiter))
+            elif not self._read_plain(text, lines, block):
+                self._read_unquoted(lines, block)
             yield block
             lines = next(self._lines, None)
+
+    def _read_plain(self, text: str, lines: list[str], block: Block) -> bool:
+        """Read rows whose numbers are all ten plain digits; false if one is not."""
+        if self._plain is None:
+            return False
+        if lines and not lines[-1]:
+            lines.pop()
+        numbers = self._plain.findall(text)
+        if len(numbers) != len(lines):
+            return False
+        if "\r" in text:
+            lines = [line.removesuffix("\r") for line in lines]
+        block.rows.extend(lines)
+        block.keys.extend(phone.plain_nanp_keys(numbers))
+        self._line += len(lines)
+        return True
+
+    def _read_unquoted(self, lines: list[str], block: Block) -> None:
+        for line in lines:
+            self._line += 1
+            row = line.removesuffix("\r")
+            if row:
+                self._add(block, row, row.split(self.delimiter))
 
     def _read_quoted(self, lines: list[str], block: Block) -> None:
         source = _Lines(lines, self._lines)
@@ -171,6 +195,16 @@ class LeadList:
             number += len(lines)
             if lines:
                 yield lines
+
+
+def _plain_rows(delimiter: str, number: int, width: int) -> re.Pattern[str]:
+    """Return what matches a row of *width* cells with ten plain digits as *number*."""
+    cell, between = f"[^{re.escape(delimiter)}\\r\\n]*", re.escape(delimiter)
+    before = f"(?:{cell}{between}){{{number}}}"
+    after = f"(?:{between}{cell}){{{width - number - 1}}}"
+    return re.compile(
+        f"^{before}({phone.PLAIN_NANP.pattern}){after}\\r?$", re.MULTILINE
+    )
 
 
 class _Lines:

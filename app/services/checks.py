@@ -1,9 +1,9 @@
 """May these numbers be called?  Asked before every call, and answered afresh."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from app.domain import rules
 from app.domain.access import Caller
@@ -27,8 +27,7 @@ CALLS = 2
 PIECE = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """The entry that keeps a number of a long list from being called."""
 
     rule: Rule

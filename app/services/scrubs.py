@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.domain.access import Caller
-from app.domain.rules import Snapshot
+from app.domain.rules import Rule, Snapshot
 from app.domain.scopes import CampaignReference
 from app.files.lead_lists import Block, LeadList
-from app.services.checks import Checks, Hits
+from app.services.checks import Checks, Hit, Hits
 
 ADDED_COLUMNS = ("dnc_status", "dnc_rule", "dnc_entry_id", "dnc_since")
 
@@ -66,7 +66,7 @@ class Scrubs:
         """
         writer = _Writer(leads, only, counts)
         blocks = leads.read_blocks()
-        with ThreadPoolExecutor(1, "scrub") as database:
+        with ThreadPoolExecutor(2, "scrub") as database:
 
             def ask(block: Block) -> Future[tuple[Snapshot, Hits]]:
                 keys = [key for key in block.keys if key is not None]
@@ -78,7 +78,7 @@ class Scrubs:
             ahead: list[tuple[Block, Future[tuple[Snapshot, Hits]]]] = []
             for block in blocks:
                 ahead.append((block, ask(block)))
-                if len(ahead) > 1:
+                if len(ahead) > 2:
                     yield from writer.some_rows(*ahead.pop(0))
             for block, asked in ahead:
                 yield from writer.some_rows(block, asked)
@@ -95,6 +95,9 @@ class _Writer:
         nothing = between * (len(ADDED_COLUMNS) - 1)
         self._callable = f"{between}{Status.CALLABLE}{nothing}{end}"
         self._invalid = f"{between}{Status.INVALID}{nothing}{end}"
+        self._listed = {
+            rule: between.join(("", Status.LISTED, rule, "")) for rule in Rule
+        }
 
     def header(self) -> bytes:
         """Return the first row."""
@@ -113,27 +116,31 @@ class _Writer:
     def rows(self, block: Block, snapshot: Snapshot, hits: Hits) -> bytes:
         """Return the rows of *block*, and count them."""
         self._counts.checked &= snapshot.checking_enabled
-        wanted = {status: self._only in {None, status} for status in Status}
-        written: list[str] = []
-        listed = invalid = 0
-        for row, key in zip(block.rows, block.keys, strict=True):
-            if key is None:
-                invalid += 1
-                if wanted[Status.INVALID]:
-                    written.append(row + self._invalid)
-            elif key in hits:
-                listed += 1
-                if wanted[Status.LISTED]:
-                    written.append(row + self._tell(hits, key))
-            elif wanted[Status.CALLABLE]:
-                written.append(row + self._callable)
+        pairs = zip(block.rows, block.keys, strict=True)
+        added: dict[int | None, str] = {None: self._invalid}
+        for key, hit in hits.items():
+            added[key] = self._tell(hit)
+        match self._only:
+            case None:
+                may = self._callable
+                written = [row + added.get(key, may) for row, key in pairs]
+            case Status.CALLABLE:
+                written = [
+                    row + self._callable for row, key in pairs if key not in added
+                ]
+            case Status.LISTED:
+                written = [row + added[key] for row, key in pairs if key in hits]
+            case Status.INVALID:
+                written = [row + self._invalid for row, key in pairs if key is None]
+        invalid = block.keys.count(None)
+        listed = sum(map(hits.__contains__, block.keys))
         self._counts.invalid += invalid
         self._counts.listed += listed
         self._counts.callable += len(block.rows) - listed - invalid
         return "".join(written).encode()
 
-    def _tell(self, hits: Hits, key: int) -> str:
-        hit = hits[key]
-        told = (Status.LISTED, hit.rule, str(hit.entry_id), hit.since.isoformat())
-        between = self._leads.delimiter
-        return between + between.join(told) + self._leads.newline
+    def _tell(self, hit: Hit) -> str:
+        return (
+            f"{self._listed[hit.rule]}{hit.entry_id}{self._leads.delimiter}"
+            f"{hit.since.isoformat()}{self._leads.newline}"
+        )

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
 from app.domain.scopes import CampaignReference
-from app.store.database import Once, Tx
+from app.store.database import Once, Open, Tx
 from app.store.lookups import Lookup
 
 # One row with the instant, then one for each entry of the numbers. Asked before every
@@ -104,13 +104,13 @@ def take_snapshot(tx: Tx) -> Snapshot:
     return Snapshot(row["name"], row["taken_at"], row["checking_enabled"])
 
 
-def find_listed(tx: Tx, e164s: Iterable[int]) -> list[Row]:
+def find_listed(tx: Open, e164s: Iterable[int]) -> list[Row]:
     """Return number, id, list, purpose and instant of every entry of the numbers."""
     parameters = {
         "organisation_id": tx.organisation_id,
         "e164s": "{" + ",".join(map(str, e164s)) + "}",
     }
-    return [tuple(row.values()) for row in tx.fetch(FIND_LISTED, parameters)]
+    return tx.fetch_rows(FIND_LISTED, parameters)
 
 
 def _array(values: Iterable[int | str | None]) -> str:

@@ -119,6 +119,11 @@ class Open:
         cursor = self.connection.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 
+    def fetch_rows(self, statement: LiteralString, parameters: Parameters) -> Rows:
+        """Run one statement of very many rows, which come as tuples."""
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
     def act_for(self, operation_id: int) -> None:
         """Let entries that end from here on end by that operation."""
         self.connection.execute(ACT, {"operation_id": str(operation_id)})
@@ -154,16 +159,15 @@ class Once:
         """
         Run a statement that changes nothing, as a transaction of its own.
 
-        One round trip, but for the second on a connection, which prepares it. Raises
-        OutcomeUnknown and StoreUnavailable as ``fetch`` does.
+        One round trip. Raises OutcomeUnknown and StoreUnavailable as ``fetch`` does.
         """
         with self.database.connection() as connection:
             try:
-                if connection.entered_as != self.scope:
+                if (
+                    connection.entered_as != self.scope
+                    or lookup.name not in connection.prepared
+                ):
                     return self._look_up_first(connection, lookup, parameters)
-                if lookup.name not in connection.prepared:
-                    lookups.prepare(connection, lookup)
-                    connection.prepared.add(lookup.name)
                 return lookups.send(connection, lookup, parameters, connection.deadline)
             except errors.OperationalError as error:
                 raise OutcomeUnknown(type(error).__name__) from error
@@ -171,7 +175,7 @@ class Once:
     def _look_up_first(
         self, connection: BoundedConnection, lookup: Lookup, parameters: Sequence[str]
     ) -> Rows:
-        """Enter the scope and look up, in one round trip."""
+        """Enter the scope, prepare and look up, in one round trip."""
         cursor = psycopg.RawCursor(connection, row_factory=tuple_row)
         lasting = self.database.keeps_sessions
         connection.entered_as = None
@@ -179,10 +183,13 @@ class Once:
             if not lasting:
                 connection.execute(BEGIN)
             connection.execute(ENTER, self.scope.as_parameters(local=not lasting))
-            cursor.execute(lookup.statement, parameters)
+            if lasting and lookup.name not in connection.prepared:
+                lookups.prepare(connection, lookup)
+            cursor.execute(lookup.statement, parameters, prepare=False)
             if not lasting:
                 connection.execute("COMMIT")
         if lasting:
+            connection.prepared.add(lookup.name)
             connection.entered_as = self.scope
         return cursor.fetchall()
 

@@ -26,8 +26,8 @@ class Lookup:
 
 
 def prepare(connection: Connection[Any], lookup: Lookup) -> None:
-    """Prepare *lookup* for as long as the connection lives; one round trip."""
-    connection.execute(f"PREPARE {lookup.name} AS {lookup.statement}")
+    """Prepare *lookup* for as long as the connection lives."""
+    connection.execute(f"PREPARE {lookup.name} AS {lookup.statement}", prepare=False)
 
 
 def send(

@@ -67,10 +67,15 @@ def test_a_check_is_one_statement_and_one_round_trip(
     tapped_services: Services, tap: WireTap, caller: Caller
 ) -> None:
     tapped_services.checks.check(caller, Question(NUMBER))
+
+    assert tap.round_trips == 1
+    # the entering of the organisation, the preparing, and the question itself
+    assert tap.statements == 3
+
     tapped_services.checks.check(caller, Question(OTHER))
 
     assert tap.round_trips == 2
-    assert tap.statements == 3  # the first has entered the organisation
+    assert tap.statements == 4
 
 
 def test_behind_a_pooler_each_statement_is_a_transaction_in_one_round_trip(
