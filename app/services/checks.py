@@ -117,12 +117,13 @@ def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:
     ranks: dict[tuple[int, str | None], int | None] = {}
     best: dict[int, int] = {}
     hits: Hits = {}
+    weakest = len(rules.STRONGEST_FIRST)
     for e164, entry_id, campaign_id, purpose, since in rows:
         on = campaign_id, purpose
         if on not in ranks:
             ranks[on] = _rank(scope_of(*on), call)
         rank = ranks[on]
-        if rank is not None and rank < best.get(e164, len(rules.STRONGEST_FIRST)):
+        if rank is not None and rank < best.get(e164, weakest):
             best[e164] = rank
             hits[e164] = Hit(rules.STRONGEST_FIRST[rank], entry_id, since)
     return hits

@@ -11,6 +11,9 @@ from app.domain.scopes import CampaignReference
 from app.files.lead_lists import Block, LeadList
 from app.services.checks import Checks, Hit, Hits
 
+# So many blocks are asked about while the next is read.
+ASKING = 2
+
 ADDED_COLUMNS = ("dnc_status", "dnc_rule", "dnc_entry_id", "dnc_since")
 
 
@@ -66,7 +69,7 @@ class Scrubs:
         """
         writer = _Writer(leads, only, counts)
         blocks = leads.read_blocks()
-        with ThreadPoolExecutor(2, "scrub") as database:
+        with ThreadPoolExecutor(ASKING, "scrub") as database:
 
             def ask(block: Block) -> Future[tuple[Snapshot, Hits]]:
                 keys = [key for key in block.keys if key is not None]
@@ -78,7 +81,7 @@ class Scrubs:
             ahead: list[tuple[Block, Future[tuple[Snapshot, Hits]]]] = []
             for block in blocks:
                 ahead.append((block, ask(block)))
-                if len(ahead) > 2:
+                if len(ahead) > ASKING:
                     yield from writer.some_rows(*ahead.pop(0))
             for block, asked in ahead:
                 yield from writer.some_rows(block, asked)

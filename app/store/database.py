@@ -288,6 +288,7 @@ class Database:
                 "keepalives_count": 3,
                 "application_name": "dncd",
             },
+            configure=_speak_utc,
             connection_class=BoundedConnection if bounded else UnboundedConnection,
             min_size=0,
             max_size=connections,
@@ -377,6 +378,11 @@ class Database:
     def close(self) -> None:
         """End every connection."""
         self._pool.close()
+
+
+def _speak_utc(connection: psycopg.Connection[DictRow]) -> None:
+    """Let instants come as UTC, whatever zone the server is set to."""
+    connection.execute("SET TimeZone TO 'UTC'")
 
 
 def _required(scope: Scope) -> int:
