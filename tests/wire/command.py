@@ -1,10 +1,11 @@
 """The ``dncd`` command as an operator runs it."""
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,26 @@ class Command:
             process.kill()
             with process:
                 pass
+
+    def run_on_terminal(self, *arguments: str) -> tuple[int, bytes]:
+        """Return the exit status, and what a terminal shows of standard error."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [DNCD, *arguments],
+            env={**self.environment, "TERM": "xterm", "COLUMNS": "120"},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            # How a terminal says that nobody writes to it any more.
+            with suppress(OSError):
+                while part := os.read(ours, 65536):
+                    shown += part
+            os.close(ours)
+        return process.returncode, shown
 
     def write(self, name: str, data: str | bytes) -> str:
         path = self.folder / name

@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 from tests.wire.command import DNCD, Command
+from tests.wire.tcp_proxy import Proxy, proxied
 
 SERVERS = ("gunicorn", "granian")
 WORKERS = 3
@@ -159,6 +160,37 @@ class Api:
         """Return a client of the same organisation whose token may do less."""
         token = self.services.access.issue(self.caller, "narrow", grants)
         return Api(self.base, token, self.caller, self.services)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A service that reaches its database through a proxy, and a client of it."""
+
+    api: Api
+    proxy: Proxy
+    service: Service
+    url: str
+
+    def fresh(self) -> Api:
+        """Return a client with connections of its own."""
+        return replace(self.api, session=requests.Session())
+
+
+@contextmanager
+def serving_by_proxy(
+    server: TestServer, template: str, folder: Path, http_server: str
+) -> Iterator[Reached]:
+    """Run a service of one organisation on a database that a test can cut off."""
+    with server.new_database(template) as url, proxied(url) as proxy:
+        database = Database(url, connections=2)
+        services = build_services(database)
+        wanted = make_organisation("cut off")
+        caller = operator(services.organisations.add("test", wanted), "test")
+        token = services.access.issue(caller, "everything", EVERY_GRANT)
+        with serving(folder, {"DATABASE_URL": proxy.url}, http_server) as service:
+            api = Api(service.base, token, caller, services)
+            yield Reached(api, proxy, service, url)
+        database.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,10 @@
 
 import gzip
 import json
-import os
-import pty
-import subprocess
 
 import pytest
 
-from tests.wire.command import DNCD, Command
+from tests.wire.command import Command
 
 LEADS = "name,phone\nAda,5551234567\nBen,(555) 123-4568\nEve,x\n"
 HEADER = "name,phone,dnc_status,dnc_rule,dnc_entry_id,dnc_since"
@@ -90,26 +87,10 @@ def test_a_list_that_fails_half_way_leaves_the_output_as_it_was(listed, data, wo
 
 def test_a_terminal_sees_how_far_a_scrub_is(listed):
     name = listed.write("leads.csv", "phone\n" + "5550000000\n" * 200_000)
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [DNCD, "scrub", name, "-o", "clean.csv"],
-        env={**listed.environment, "TERM": "xterm", "COLUMNS": "100"},
-        cwd=listed.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while part := os.read(ours, 4096):
-                shown += part
-        except OSError:
-            pass  # the terminal's way to say that nobody writes to it any more
-        finally:
-            os.close(ours)
-        assert process.wait(30) == 0
 
+    status, shown = listed.run_on_terminal("scrub", name, "-o", "clean.csv")
+
+    assert status == 0
     assert b"Scrubbing" in shown
     assert b"rows" in shown
     assert b"200,000 callable" in shown

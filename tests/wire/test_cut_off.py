@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -11,13 +10,10 @@ import pytest
 import requests
 from psycopg import sql
 
-from app.bootstrap import build_services
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
+from tests.conftest import TestServer
 from tests.wire import stored
-from tests.wire.conftest import Api, serving
-from tests.wire.tcp_proxy import Mode, Proxy, proxied
+from tests.wire.conftest import Api, Reached, serving_by_proxy
+from tests.wire.tcp_proxy import Mode
 
 NUMBER = "5551234567"
 OTHER = "5557654321"
@@ -40,18 +36,6 @@ UNANSWERED: dict[str, tuple[Any, int]] = {
 }
 
 
-@dataclass(frozen=True)
-class Reached:
-    """A service that reaches its database through a proxy."""
-
-    api: Api
-    proxy: Proxy
-    url: str
-
-    def fresh(self) -> Api:
-        return replace(self.api, session=requests.Session())
-
-
 @pytest.fixture(scope="module")
 def service_by_proxy(
     server: TestServer,
@@ -60,15 +44,8 @@ def service_by_proxy(
     http_server: str,
 ) -> Iterator[Reached]:
     folder = tmp_path_factory.mktemp("cut-off")
-    with server.new_database(template) as url, proxied(url) as proxy:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("cut off")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        with serving(folder, {"DATABASE_URL": proxy.url}, http_server) as service:
-            yield Reached(Api(service.base, token, caller, services), proxy, url)
-        database.close()
+    with serving_by_proxy(server, template, folder, http_server) as reached:
+        yield reached
 
 
 @pytest.fixture

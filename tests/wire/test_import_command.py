@@ -5,9 +5,7 @@ import gzip
 import io
 import json
 import os
-import pty
 import signal
-import subprocess
 import time
 import zipfile
 
@@ -15,7 +13,7 @@ import psycopg
 import pytest
 
 from app.files.tables import Column
-from tests.wire.command import DNCD, Command
+from tests.wire.command import Command
 
 HEADER = ",".join(Column)
 GOOD = "5551234567\n5551234568\n"
@@ -182,23 +180,9 @@ def test_an_import_beside_the_service_shows_in_the_next_search(
 
 def test_a_terminal_sees_the_progress(command):
     name = command.write("numbers.txt", GOOD * 50_000)
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [DNCD, "import", name],
-        env={**command.environment, "TERM": "xterm", "COLUMNS": "120"},
-        cwd=command.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while part := os.read(ours, 65536):
-                shown += part
-        except OSError:  # the other side of the terminal is closed
-            pass
-    os.close(ours)
 
-    assert process.returncode == 0
+    status, shown = command.run_on_terminal("import", name)
+
+    assert status == 0
     assert b" rows " in shown
     assert b"/s" in shown

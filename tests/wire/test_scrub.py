@@ -14,13 +14,10 @@ import psutil
 import pytest
 import requests
 
-from app.bootstrap import build_services
 from app.domain.access import Grant
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
-from tests.wire.conftest import Api, serving
-from tests.wire.tcp_proxy import Mode, proxied
+from tests.conftest import TestServer
+from tests.wire.conftest import Api, serving_by_proxy
+from tests.wire.tcp_proxy import Mode
 
 HEADER = b"name,phone,city\n"
 ADDED = ",dnc_status,dnc_rule,dnc_entry_id,dnc_since"
@@ -242,31 +239,23 @@ def test_memory_does_not_grow_with_the_list(api: Api, service):
 def test_a_database_that_goes_away_in_the_middle_leaves_no_whole_answer(
     server: TestServer, template: str, tmp_path: Path
 ):
-    with server.new_database(template) as url, proxied(url) as proxy:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        organisation = services.organisations.add("test", make_organisation("cut"))
-        caller = operator(organisation, "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        database.close()
-        with serving(tmp_path, {"DATABASE_URL": proxy.url}, "gunicorn") as service:
-            api = Api(service.base, token, caller, services)
-            with connect(api) as connection:
-                send(connection, b"".join(leads(5000)))
-                answer = http.client.HTTPResponse(connection)
-                answer.begin()
-                answer.read(100)
-                proxy.mode = Mode.BLACKHOLE
-                began = time.monotonic()
-                send(connection, b"".join(leads(40_000))[len(HEADER) :])
-                send(connection, b"".join(leads(40_000))[len(HEADER) :])
+    with serving_by_proxy(server, template, tmp_path, "gunicorn") as reached:
+        with connect(reached.api) as connection:
+            send(connection, b"".join(leads(5000)))
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            answer.read(100)
+            reached.proxy.mode = Mode.BLACKHOLE
+            began = time.monotonic()
+            send(connection, b"".join(leads(40_000))[len(HEADER) :])
+            send(connection, b"".join(leads(40_000))[len(HEADER) :])
 
-                with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-                    answer.read()
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                answer.read()
 
-                assert time.monotonic() - began < 10
-            refused = scrub(api, "phone\n5551234567\n")
-            assert refused.status_code == 503
-            assert refused.headers["Retry-After"]
-            proxy.mode = Mode.PASS
-        assert "answer_broken_off" in service.log.read_text()
+            assert time.monotonic() - began < 10
+        refused = scrub(reached.api, "phone\n5551234567\n")
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"]
+        reached.proxy.mode = Mode.PASS
+    assert "answer_broken_off" in reached.service.log.read_text()

@@ -10,14 +10,11 @@ import psycopg
 import pytest
 import requests
 
-from app.bootstrap import build_services
 from app.domain.access import Grant
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
+from tests.conftest import TestServer
 from tests.wire import stored
-from tests.wire.conftest import Api, serving
-from tests.wire.tcp_proxy import Mode, proxied
+from tests.wire.conftest import Api, serving_by_proxy
+from tests.wire.tcp_proxy import Mode
 
 # A hundred megabytes in as many kilobytes.
 BOMB = gzip.compress(b"phone,note\n" + (b"5551234567," + b"x" * 60_000 + b"\n") * 1_800)
@@ -237,18 +234,10 @@ def test_a_body_that_breaks_off_or_is_too_large_stores_nothing(api: Api, told):
 def test_an_export_whose_database_goes_away_does_not_look_whole(
     server: TestServer, template: str, tmp_path: Path
 ):
-    with server.new_database(template) as url, proxied(url) as proxy:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        organisation = services.organisations.add("test", make_organisation("cut"))
-        caller = operator(organisation, "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        database.close()
-        with serving(tmp_path, {"DATABASE_URL": proxy.url}, "gunicorn") as service:
-            api = Api(service.base, token, caller, services)
-            numbers = "".join(f"{5550000000 + n}\n" for n in range(100_000))
-            assert imported(api, numbers)["inserted"] == 100_000
-            proxy.left = 2_000_000
-            with pytest.raises(requests.exceptions.ChunkedEncodingError):
-                export(api)
-            assert proxy.mode is Mode.REFUSE
+    with serving_by_proxy(server, template, tmp_path, "gunicorn") as reached:
+        numbers = "".join(f"{5550000000 + n}\n" for n in range(100_000))
+        assert imported(reached.api, numbers)["inserted"] == 100_000
+        reached.proxy.left = 2_000_000
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            export(reached.api)
+        assert reached.proxy.mode is Mode.REFUSE
