@@ -25,9 +25,9 @@ def ask(api: Api, *, usual: bool, **fields: object) -> requests.Response:
 
 def essence(answer: requests.Response) -> tuple[object, ...]:
     headers = {
-        name: value
+        name.lower(): value
         for name, value in answer.headers.items()
-        if name not in {"Date", "X-Request-ID", "Content-Length"}
+        if name.lower() not in {"date", "x-request-id", "content-length"}
     }
     return answer.status_code, headers, NOW.sub("", answer.text)
 

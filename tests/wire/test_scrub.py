@@ -140,7 +140,7 @@ def test_a_switched_off_check_is_told_in_a_header_and_listed_rows_stay_listed(ap
 
 @pytest.mark.parametrize("chunked", ["told", "chunked"])
 def test_a_client_that_sends_all_before_it_reads_gets_everything(
-    api: Api, chunked: str
+    api: Api, chunked: str, http_server: str
 ):
     """What neither side takes at once would stand still without a place to wait."""
     api.insert("5550123456")
@@ -150,6 +150,9 @@ def test_a_client_that_sends_all_before_it_reads_gets_everything(
 
     answer = scrub(api, body)
 
+    if (chunked, http_server) == ("chunked", "granian"):
+        assert answer.status_code == 411
+        return
     lines = answer.content.splitlines()
     assert len(lines) == 300_001
     assert lines[0] == (HEADER.strip().decode() + ADDED).encode()
@@ -175,8 +178,18 @@ def send(connection: socket.socket, data: bytes) -> None:
     connection.sendall(b"%x\r\n%s\r\n" % (len(data), data))
 
 
-def test_rows_come_back_while_the_list_is_still_being_sent(api: Api):
+def require_length(connection: socket.socket) -> None:
+    """See a body in chunks refused, as granian cannot tell a whole one from a part."""
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    assert answer.status == 411
+
+
+def test_rows_come_back_while_the_list_is_still_being_sent(api: Api, http_server: str):
     with connect(api) as connection:
+        if http_server == "granian":
+            require_length(connection)
+            return
         send(connection, b"".join(leads(5000)))
         answer = http.client.HTTPResponse(connection)
         answer.begin()
@@ -190,8 +203,13 @@ def test_rows_come_back_while_the_list_is_still_being_sent(api: Api):
         assert answer.read().endswith(b"Eve,5551111111,Rome,callable,,,\n")
 
 
-def test_a_list_that_breaks_off_gets_no_answer_that_looks_whole(api: Api):
+def test_a_list_that_breaks_off_gets_no_answer_that_looks_whole(
+    api: Api, http_server: str
+):
     with connect(api) as connection:
+        if http_server == "granian":
+            require_length(connection)
+            return
         send(connection, b"".join(leads(5000)))
         answer = http.client.HTTPResponse(connection)
         answer.begin()
@@ -203,7 +221,10 @@ def test_a_list_that_breaks_off_gets_no_answer_that_looks_whole(api: Api):
             answer.read()
 
 
-def test_memory_does_not_grow_with_the_list(api: Api, service):
+def test_memory_does_not_grow_with_the_list(api: Api, service, http_server: str):
+    body: object = leads(400_000)
+    if http_server == "granian":
+        body = b"".join(leads(400_000))
     workers = psutil.Process(service.process.pid).children()
     workers = [worker for worker in workers if "postgres" not in worker.name()]
     highest = 0
@@ -219,7 +240,7 @@ def test_memory_does_not_grow_with_the_list(api: Api, service):
     try:
         with requests.post(
             f"{api.base}/v1/dnc/scrub",
-            data=leads(400_000),
+            data=body,
             headers={
                 "Authorization": f"Bearer {api.token}",
                 "Content-Type": "text/csv",

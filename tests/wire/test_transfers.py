@@ -208,7 +208,9 @@ def test_only_what_may_be_a_list_is_read(api: Api):
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "chunked"])
-def test_a_body_that_breaks_off_or_is_too_large_stores_nothing(api: Api, told):
+def test_a_body_that_breaks_off_or_is_too_large_stores_nothing(
+    api: Api, told, http_server: str
+):
     where = urlsplit(api.base)
     head = (
         "POST /v1/dnc/import HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
@@ -221,7 +223,9 @@ def test_a_body_that_breaks_off_or_is_too_large_stores_nothing(api: Api, told):
         connection.shutdown(socket.SHUT_WR)
         answer = http.client.HTTPResponse(connection)
         answer.begin()
-        assert answer.status == 400
+        # granian takes no body in chunks: it would not know that it broke off.
+        refused = 400 if told or http_server == "gunicorn" else 411
+        assert answer.status == refused
     with socket.create_connection((where.hostname, where.port), 20) as connection:
         connection.sendall(f"{head}Content-Length: {3 * 1024**3}\r\n\r\n".encode())
         answer = http.client.HTTPResponse(connection)
