@@ -169,8 +169,12 @@ class Once:
                 ):
                     return self._look_up_first(connection, lookup, parameters)
                 return lookups.send(connection, lookup, parameters, connection.deadline)
-            except errors.OperationalError as error:
-                raise OutcomeUnknown(type(error).__name__) from error
+            except psycopg.Error as error:
+                # What it has prepared, or has not, is no longer certain.
+                connection.close()
+                if isinstance(error, errors.OperationalError):
+                    raise OutcomeUnknown(type(error).__name__) from error
+                raise
 
     def _look_up_first(
         self, connection: BoundedConnection, lookup: Lookup, parameters: Sequence[str]

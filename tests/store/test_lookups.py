@@ -1,0 +1,61 @@
+"""A look-up that failed leaves no connection on which every later one fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from app.bootstrap import build_services
+from app.domain.errors import StoreUnavailable
+from app.domain.phone import PhoneNumber
+from app.domain.rules import Question
+from app.store.checks import CHECK
+from app.store.database import Database, Plans, Scope
+
+QUESTION = Question(PhoneNumber("1", "5551234567"))
+
+
+@contextmanager
+def without_names(url: str) -> Iterator[None]:
+    """Let every look-up fail in the server until the block ends."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE campaign RENAME COLUMN name TO gone")
+        yield
+        connection.execute("ALTER TABLE campaign RENAME COLUMN gone TO name")
+
+
+@pytest.mark.parametrize("asked_before", [0, 1, 2])
+def test_checks_go_on_after_one_that_failed(database_url: str, caller, asked_before):
+    database = Database(database_url, connections=1)
+    checks = build_services(database).checks
+    for _ in range(asked_before):
+        checks.check(caller, QUESTION)
+
+    with without_names(database_url):
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                checks.check(caller, QUESTION)
+
+    for _ in range(2):
+        assert checks.check(caller, QUESTION).callable
+    database.close()
+
+
+@pytest.mark.parametrize("asked_before", [0, 1, 2])
+def test_checks_go_on_after_one_that_failed_once_prepared(
+    database_url: str, caller, asked_before
+):
+    """PREPARE outlasts the transaction in which what came after it failed."""
+    database = Database(database_url, connections=1)
+    checks = build_services(database).checks
+    for _ in range(asked_before):
+        checks.check(caller, QUESTION)
+    scope = Scope(caller.organisation.id, plans=Plans.ONE_FOR_ALL)
+
+    with pytest.raises(StoreUnavailable):
+        database.within(scope).look_up(CHECK, [str(scope.organisation_id), "{x}"])
+
+    for _ in range(2):
+        assert checks.check(caller, QUESTION).callable
+    database.close()
