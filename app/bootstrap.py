@@ -17,7 +17,7 @@ from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
-from app.services.scrubs import Scrubs
+from app.services.scrubs import ASKING, Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 from app.settings import Settings
@@ -58,7 +58,8 @@ def build_app(
     """
     database = Database(
         database_url,
-        connections=settings.threads,
+        # A thread that scrubs a list asks about two parts of it at a time.
+        connections=settings.threads * ASKING,
         prepare_statements=settings.prepare_statements,
     )
     # A pool that is left to the interpreter's end holds it up for seconds a thread.

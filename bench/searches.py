@@ -95,7 +95,7 @@ class Pages:
         zone = ZoneInfo("UTC")
         searches = stage.services.searches
 
-        scope = Scope(stage.organisation, plans=Plans.IN_ORDER)
+        scope = Scope(stage.organisation, plans=Plans.BY_INDEX)
         with self._database.snapshot(scope) as tx:
             matching = tallies.find(tx, wanted)
 

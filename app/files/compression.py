@@ -18,6 +18,8 @@ UNSUSPECTED_SIZE = 100 * 1024**2
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 0x1
+# Python unpacks others without bound.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MAGIC_LENGTH = 4
 
 Read = Callable[[int], bytes]
@@ -83,14 +85,17 @@ def _open_zip(stream: Counted) -> Iterator[tuple[IO[bytes], int]]:
     """Open the archive's only file; its index is at the end, so all is kept first."""
     with tempfile.TemporaryFile() as kept:
         shutil.copyfileobj(stream, kept)
+        size = kept.tell()
         try:
-            with zipfile.ZipFile(kept) as archive:
-                member = _only_member(archive)
-                with archive.open(member) as inside:
-                    yield inside, member.compress_size
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+            archive = zipfile.ZipFile(kept)
+            member = _only_member(archive)
+            inside = archive.open(member)
+        # A name that is not in the encoding that it claims is a ValueError.
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             message = f"the zip archive cannot be read: {error}"
             raise FileRefused(message) from error
+        with archive, inside:
+            yield inside, min(size, member.compress_size)
 
 
 def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -107,6 +112,9 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         raise FormatUnknown(message)
     if members[0].flag_bits & _ENCRYPTED:
         message = "the zip archive is encrypted"
+        raise FormatUnknown(message)
+    if members[0].compress_type not in _METHODS:
+        message = "the zip archive is not compressed by deflate"
         raise FormatUnknown(message)
     return members[0]
 

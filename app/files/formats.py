@@ -43,6 +43,7 @@ def _recognise_from(
     delimiter = _delimiter(line)
     header = next(csv.reader([line], delimiter=delimiter or ","))
     if headers.find_column(header, headers.PHONE_NUMBER) is not None:
+        headers.require_few(header)
         below = block.data.split(b"\n", number - block.line + 1)[-1]
         rest = [Block(number + 1, below)] if below else []
         return Table(header, delimiter or ",", chain(rest, blocks))

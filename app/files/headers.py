@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection, Sequence
 
+from app.domain.errors import FormatUnknown
+
 PHONE_NUMBER = (
     "phonenumber",
     "phone",
@@ -25,6 +27,9 @@ PURPOSE = ("purpose",)
 REASON = ("reason",)
 INSERTED_AT = ("inserted_at", "insert_date")
 
+# More are no list of numbers, and rows are filled up to them.
+COLUMNS = 500
+
 _DECORATION = re.compile(r"[^0-9a-z]+")
 
 
@@ -39,6 +44,13 @@ def find_column(header: Sequence[str], names: Collection[str]) -> int | None:
         if _plain(name) in plain:
             return plain.index(_plain(name))
     return None
+
+
+def require_few(header: Sequence[str]) -> None:
+    """Raise FormatUnknown for a header of more columns than any list has."""
+    if len(header) > COLUMNS:
+        message = f"the first row has more than {COLUMNS} columns"
+        raise FormatUnknown(message)
 
 
 def _plain(name: str) -> str:

@@ -133,17 +133,18 @@ class LeadList:
 
     def _read_quoted(self, lines: list[str], block: Block) -> None:
         source = _Lines(lines, self._lines)
-        reader = csv.reader(source, delimiter=self.delimiter)
+        # Or a stray quote would hide the numbers of the rows that follow it.
+        reader = csv.reader(source, delimiter=self.delimiter, strict=True)
         try:
             for cells in reader:
                 row = source.take()
+                self._line += 1
                 if row:
                     self._add(block, row, cells)
-                self._line += source.count
+                self._line += source.count - 1
         except csv.Error as error:
-            raise FormatUnknown(f"line {self._line + 1}: {error}") from error
-        if source.is_cut_off:
-            raise FormatUnknown(f"line {self._line}: a quote that is never closed")
+            cause = "a quote is never closed" if source.is_cut_off else str(error)
+            raise FormatUnknown(f"line {self._line + 1}: {cause}") from error
 
     def _add(self, block: Block, row: str, cells: list[str]) -> None:
         """Add a row, with as many cells as the header has."""
@@ -172,8 +173,8 @@ class LeadList:
         missing = self._width - len(cells)
         if missing > 0:
             return row + self.delimiter * missing
-        if not any(cells[self._width :]):
-            return row[:missing] if row.endswith(self.delimiter * -missing) else row
+        if row.endswith(self.delimiter * -missing) and not any(cells[self._width :]):
+            return row[:missing]
         raise FormatUnknown(f"line {self._line}: more cells than the header has")
 
     def _read_lines(self, source: Iterable[bytes]) -> Iterator[list[str]]:
@@ -269,6 +270,7 @@ def _split_header(header: str, columns: Columns) -> tuple[str, list[str]]:
         with suppress(csv.Error):
             cells = next(csv.reader([header], delimiter=delimiter, strict=True), [])
         if headers.find_column(cells, wanted) is not None:
+            headers.require_few(cells)
             return delimiter, cells
     named = f"named {columns.phone_number!r}" if columns.phone_number else "of numbers"
     raise ColumnMissing(f"the first row has no column {named}")

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.errors import FileRefused, RowTooLong
+from app.domain.errors import FileRefused, FormatUnknown, RowTooLong
 from app.files import headers
 from app.files.blocks import ROW_LENGTH, Block
 
+# What the csv module says of a row that goes on, and of one that is too long.
+_CUT_OFF = "unexpected end of data"
+_TOO_LONG = "field larger than field limit"
+
 # A line that no file has; a quotation mark left open before it would swallow it.
-_END = "\x00end\x00"
 
 
 class Column(StrEnum):
@@ -82,20 +85,25 @@ class Table:
 
     def _parse(self, text: str, line: int) -> tuple[list[list[str]], int | None]:
         """Return the rows of *text*, and at which line one begins that is not whole."""
-        lines = io.StringIO(text if '"' not in text else text + _END, newline="\n")
-        reader = csv.reader(lines, delimiter=self.delimiter)
+        lines = io.StringIO(text, newline="\n")
+        # Or a stray quote would hide the numbers of the rows that follow it.
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        rows: list[list[str]] = []
         try:
-            rows = list(reader)
+            rows.extend(reader)
         except csv.Error as error:
-            raise _never_closed(line + reader.line_num - 1) from error
-        if '"' not in text:
-            return rows, None
-        last = rows.pop()
-        return rows, None if last == [_END] else sum(map(_height, rows))
+            open_from = sum(map(_height, rows))
+            if str(error) == _CUT_OFF:
+                return rows, open_from
+            if str(error).startswith(_TOO_LONG):
+                raise _never_closed(line + open_from) from error
+            message = f"line {line + reader.line_num - 1}: {error}"
+            raise FormatUnknown(message) from error
+        return rows, None
 
     def _numbered(self, rows: list[list[str]], line: int, text: str) -> Rows:
         """Leave out blank lines, fill up short rows, and say where each begins."""
-        width = len(self.header)
+        width = max(self.columns().values()) + 1
         if rows and min(map(len, rows)) >= width and '"' not in text:
             return Rows(range(line, line + len(rows)), rows)
         lines, whole = [], []

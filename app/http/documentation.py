@@ -197,7 +197,9 @@ class Described:
         words = partial(find_words, self.errors[Edition.DOCUMENTED][operation])
         of_body: tuple[tuple[WireError, str], ...] = ()
         if body is not None:
-            of_body = (_TOO_LARGE, body.too_large), (_UNSUPPORTED, body.unsupported)
+            of_body = ((_UNSUPPORTED, body.unsupported),)
+            if body.most_bytes is not None:
+                of_body = ((_TOO_LARGE, body.too_large), *of_body)
         for error, description in (
             (words(RequestMalformed), self._describe_unreadable(operation)),
             (words(TokenInvalid), "The token is unknown, expired or revoked."),

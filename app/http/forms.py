@@ -98,6 +98,14 @@ def read_whole(request: flask.Request, most_bytes: int) -> bytes:
         raise RequestMalformed from error
 
 
+def read_query(request: flask.Request) -> Fields:
+    """Return the query's parameters; raises RequestMalformed."""
+    try:
+        return read_pairs(request.query_string)
+    except ValueError as error:
+        raise RequestMalformed from error
+
+
 def _read_body(request: flask.Request) -> dict[str, str]:
     if request.mimetype == MULTIPART:
         if request.files:

@@ -75,7 +75,8 @@ class Checks:
         All from one snapshot. Whether a number is listed is told also where checking is
         switched off. Raises CampaignUnknown.
         """
-        with self._database.snapshot(DatabaseScope(caller.organisation.id)) as tx:
+        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_INDEX)
+        with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = None
             if campaign is not None:
@@ -91,7 +92,7 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
-            scope = DatabaseScope(organisation_id, plans=Plans.ONE_FOR_ALL)
+            scope = DatabaseScope(organisation_id, plans=Plans.BY_INDEX)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(

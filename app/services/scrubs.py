@@ -69,11 +69,11 @@ class Scrubs:
         """
         writer = _Writer(leads, only, counts)
         blocks = leads.read_blocks()
-        with ThreadPoolExecutor(ASKING, "scrub") as database:
+        with ThreadPoolExecutor(ASKING, "scrub") as asking:
 
             def ask(block: Block) -> Future[tuple[Snapshot, Hits]]:
                 keys = [key for key in block.keys if key is not None]
-                return database.submit(self._checks.find_listed, caller, keys, campaign)
+                return asking.submit(self._checks.find_listed, caller, keys, campaign)
 
             # The first rows go with the header: what is refused at once sends nothing.
             block = next((block for block in blocks if block.rows), Block())

@@ -27,7 +27,7 @@ class Searches:
             found, total = searches.search(once, wanted, page)
         else:
             # Each filter has a statement, which is best carried out in one way.
-            scope = Scope(caller.organisation.id, plans=Plans.IN_ORDER)
+            scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
             with self._database.snapshot(scope) as tx:
                 found, total = searches.search(tx, wanted, page)
         if total == 0 and wanted.campaign is not None:

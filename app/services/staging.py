@@ -33,6 +33,9 @@ from app.services import spellings
 from app.services.directory import Directory, Rejected
 
 FIRST_REJECTS = 20
+
+# What no reason or purpose that is taken exceeds.
+REMEMBERED_LENGTH = 1000
 REMEMBERED = 20_000
 
 _NULL = "\\N"
@@ -191,7 +194,8 @@ class Staging:
             meaning = self._meaning(said)
         except Rejected as rejected:
             meaning = Meaning(None, nanp=False, staged="", cause=rejected.cause)
-        self._meanings[key] = meaning
+        if sum(map(len, key)) <= REMEMBERED_LENGTH:
+            self._meanings[key] = meaning
         return meaning
 
     def _meaning(self, said: Mapping[Column, str]) -> Meaning:

@@ -53,14 +53,14 @@ class Plans(Enum):
     """
     How PostgreSQL plans the statements of a transaction.
 
-    AUTO as it does by itself. ONE_FOR_ALL once a connection, whatever the parameters.
-    IN_ORDER likewise, and by walks along an index alone: for pages of a long list, of
-    which PostgreSQL knows too little to see that it need not read it whole.
+    AUTO as it does by itself. BY_INDEX once a connection, whatever the parameters, and
+    by an index alone: for pages of a long list, of which PostgreSQL knows too little to
+    see that it need not read it whole, and for numbers, whose plan must still be good
+    when a list that was short has grown by millions.
     """
 
     AUTO = ("auto", "on")
-    ONE_FOR_ALL = ("force_generic_plan", "on")
-    IN_ORDER = ("force_generic_plan", "off")
+    BY_INDEX = ("force_generic_plan", "off")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ IDS_BY_FACET: LiteralString = """
 
 # All ids in their order, and those of a few facets: from the primary key, which holds
 # the facets too. To look for each facet in its index would need a sort.
-IDS_IN_ORDER: LiteralString = """
+IDS_BY_INDEX: LiteralString = """
     SELECT entry.id FROM dnc_entry AS entry
     WHERE entry.id >= %(first)s AND entry.id <= %(last)s AND {conditions}
 """
@@ -138,7 +138,7 @@ def read_page(
     facet: LiteralString = "detail_facet" if tallies.is_detailed(wanted) else "facet"
     within = tallies.times(wanted, "entry", "inserted_at")
     if _is_in_order_cheaper(wanted, page, found, last - first + 1):
-        ids = IDS_IN_ORDER
+        ids = IDS_BY_INDEX
         if wanted == EntryFilter():
             conditions = [tallies.OWN.format(row="entry")]
         elif len(found) <= FEW_FACETS:

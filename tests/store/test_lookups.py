@@ -51,7 +51,7 @@ def test_checks_go_on_after_one_that_failed_once_prepared(
     checks = build_services(database).checks
     for _ in range(asked_before):
         checks.check(caller, QUESTION)
-    scope = Scope(caller.organisation.id, plans=Plans.ONE_FOR_ALL)
+    scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
 
     with pytest.raises(StoreUnavailable):
         database.within(scope).look_up(CHECK, [str(scope.organisation_id), "{x}"])
@@ -59,3 +59,17 @@ def test_checks_go_on_after_one_that_failed_once_prepared(
     for _ in range(2):
         assert checks.check(caller, QUESTION).callable
     database.close()
+
+
+def test_the_plan_is_still_good_when_a_short_list_has_grown(database_url: str, caller):
+    database = Database(database_url, connections=1)
+    checks = build_services(database).checks
+    for _ in range(2):
+        checks.check(caller, QUESTION)
+    with database.connection() as connection:
+        rows = connection.execute("EXPLAIN EXECUTE dncd_check('1', '{1}')").fetchall()
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    database.close()
+
+    assert "Index Scan using dnc_entry_number" in plan
+    assert "Seq Scan" not in plan

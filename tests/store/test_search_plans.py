@@ -87,7 +87,7 @@ def test_no_search_scans_the_entries(
     filled: tuple[Database, Caller], page: Page
 ) -> None:
     database, caller = filled
-    scope = Scope(caller.organisation.id, plans=Plans.IN_ORDER)
+    scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
     wanted = [*everything("2026-03-02", "2026-03-02 00:00:00"), *NUMBERS]
     Explaining.plans.clear()
     with database.snapshot(scope) as tx:

@@ -88,3 +88,23 @@ def test_what_is_written_under_a_name_in_gz_is_compressed():
         with packing(file, name) as write:
             write(TEXT)
         assert unpack(file.getvalue()) == TEXT
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_would_be_unpacked_without_bound_is_refused(method):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("numbers.txt", b"5551234567\n")
+
+    with pytest.raises(FormatUnknown, match="deflate"):
+        read(file.getvalue())
+
+
+def test_a_zip_whose_name_is_in_no_encoding_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("n\N{LATIN SMALL LETTER U WITH DIAERESIS}m", b"5551234567\n")
+    name = "n\N{LATIN SMALL LETTER U WITH DIAERESIS}m".encode()
+
+    with pytest.raises(FileRefused, match="cannot be read"):
+        read(file.getvalue().replace(name, b"n\xff\xffm"))

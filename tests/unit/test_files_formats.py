@@ -149,3 +149,15 @@ def test_lines_end_alike_wherever_the_reading_stops(text, length):
     assert b"".join(parts()) == whole + (
         b"\n" if whole and whole[-1:] != b"\n" else b""
     )
+
+
+def test_a_stray_quote_hides_no_rows():
+    table = recognise('phone,notes\n5551234567,"tall\n5553333333,x\n5552222222,6" p\n')
+
+    with pytest.raises(FormatUnknown, match="line 4"):
+        list(table)
+
+
+def test_a_header_of_very_many_columns_is_refused():
+    with pytest.raises(FormatUnknown, match="columns"):
+        recognise("phone" + "," * 500 + "\n5551234567\n")

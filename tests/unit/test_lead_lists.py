@@ -152,3 +152,20 @@ def test_what_is_held_at_a_time_is_bounded():
 
     assert sum(sizes) == 300_000
     assert max(sizes) * 11 <= 2 * lead_lists.BLOCK_BYTES
+
+
+def test_a_stray_quote_hides_no_rows():
+    text = 'phone,notes\n5551234567,"tall\n5553333333,x\n5552222222,6" pipe\n'
+
+    with pytest.raises(FormatUnknown, match="line 2"):
+        read(text)
+
+
+def test_a_cell_too_many_is_refused_though_it_is_empty():
+    with pytest.raises(FormatUnknown, match="line 2: more cells"):
+        read('phone,name\n5551234567,Ada,""\n')
+
+
+def test_a_header_of_very_many_columns_is_refused():
+    with pytest.raises(FormatUnknown, match="columns"):
+        read("phone" + "," * 500 + "\n5551234567\n")

@@ -2,13 +2,20 @@
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from app.dialects.native import DIALECT
 from app.domain.access import Grant
+from app.http.fast_lane import FastLane
 from tests.wire import raw_http
 from tests.wire.conftest import Api, Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
 
 FIELDS = {"phone_number": "5551234567", "phone_code": "1", "campaign_id": ""}
 NOW = re.compile(r'"checked_at":"[^"]+"')
@@ -193,3 +200,32 @@ def test_it_is_counted_like_every_request(api: Api):
         ask(api, usual=True)
 
     assert counted() == before + 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "reaches_flask"),
+    [
+        ({"method": "POST", "data": FIELDS}, False),
+        ({"method": "GET", "query_string": FIELDS}, False),
+        ({"method": "POST", "json": FIELDS}, True),
+        ({"method": "PUT", "data": FIELDS}, True),
+    ],
+    ids=["form", "query", "JSON", "PUT"],
+)
+def test_what_is_plain_never_reaches_flask(services, caller, asked, reaches_flask):
+    reached = []
+
+    def flask_app(_environ: object, start_response: "StartResponse") -> list[bytes]:
+        reached.append(True)
+        start_response("200 OK", [])
+        return []
+
+    lanes = {path: ("native", lane) for path, lane in DIALECT.lanes.items()}
+    secret = services.access.issue(caller, "dialer", [Grant.CHECK])
+    builder = EnvironBuilder(
+        "/v1/dnc/check", headers={"Authorization": f"Bearer {secret}"}, **asked
+    )
+
+    run_wsgi_app(FastLane(flask_app, services, lanes), builder.get_environ())
+
+    assert bool(reached) is reaches_flask

@@ -8,11 +8,12 @@ from app.http.documentation import Answers, Body, query
 SCRUB_BODY = Body(
     media_types=("text/csv",),
     most_bytes=None,
-    too_large="Never: a list may be of any size.",
+    too_large="",
     unsupported="The body is not `text/csv`.",
     schema={
         "type": "string",
         "description": "CSV in UTF-8 with a first row of names, "
+        "at most 500 columns, "
         "no row longer than 65,536 characters.",
     },
     example="name,phone\nAda,5551234567\nBen,5551234568\n",
@@ -63,9 +64,9 @@ IMPORT_BODY = Body(
     schema={
         "type": "string",
         "description": "CSV as it is exported, or with any of its columns; one number "
-        "a line; or the registry's flat file. UTF-8, no row longer than 64 KiB; also "
-        "in gzip or alone in a zip, which unpacks to at most 200 times its size "
-        "(beyond 100 MiB).",
+        "a line; or the registry's flat file. UTF-8, at most 500 columns, no row "
+        "longer than 64 KiB; also in gzip or alone in a zip, which unpacks to at most "
+        "200 times its size (beyond 100 MiB).",
     },
     example=_EXPORTED,
 )

@@ -10,7 +10,7 @@ from app.http import limits, streams
 from app.http.current import require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
-from app.http.forms import Fields, read_whole
+from app.http.forms import Fields, read_query, read_whole
 from app.services.imports import Source
 from app.services.scrubs import Counts
 
@@ -76,7 +76,7 @@ def scrub() -> Response:
     complete, and must not be used.
     """
     caller = require_caller()
-    wanted = files.read_scrub(request.args, caller.organisation)
+    wanted = files.read_scrub(read_query(request), caller.organisation)
     leads = LeadList(streams.read_parts(request), wanted.columns)
     counts = Counts()
     marked = services().scrubs.scrub(
@@ -101,8 +101,9 @@ def import_list() -> Response:
     nothing; where an answer did not come, do so.
     """
     caller = require_caller()
-    options = files.read_import(request.args)
-    name = files.read_file_name(request.args)
+    query = read_query(request)
+    options = files.read_import(query)
+    name = files.read_file_name(query)
     with streams.kept(request, limits.IMPORT_BYTES) as body:
         report = services().imports.run(caller, Source(body, name), options)
     return files.write_report(report)
@@ -121,6 +122,6 @@ def export_list() -> Response:
     An answer that breaks off without its end is not complete. Reasons and purposes are
     as they were stored: open a list of unknown origin as text, not as formulas.
     """
-    wanted = files.read_export(request.args)
+    wanted = files.read_export(read_query(request))
     rows = services().exports.stream(require_caller(), wanted)
     return streams.answer(request, rows, CSV)
