@@ -168,7 +168,14 @@ class Once:
                     or lookup.name not in connection.prepared
                 ):
                     return self._look_up_first(connection, lookup, parameters)
-                return lookups.send(connection, lookup, parameters, connection.deadline)
+                try:
+                    return lookups.send(
+                        connection, lookup, parameters, connection.deadline
+                    )
+                except errors.InvalidSqlStatementName:
+                    # psycopg forgets whatever is prepared when it rolls back.
+                    connection.prepared.discard(lookup.name)
+                    return self._look_up_first(connection, lookup, parameters)
             except psycopg.Error as error:
                 # What it has prepared, or has not, is no longer certain.
                 connection.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from app.bootstrap import build_services
 from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
+from app.domain.scopes import Campaign, read_campaign
 from app.store.checks import CHECK
 from app.store.database import Database, Plans, Scope
 
@@ -73,3 +75,32 @@ def test_the_plan_is_still_good_when_a_short_list_has_grown(database_url: str, c
 
     assert "Index Scan using dnc_entry_number" in plan
     assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize("asked_before", list(product(["", "SPRING"], repeat=2)))
+@pytest.mark.parametrize("asked_after", list(product(["", "SPRING"], repeat=3)))
+def test_checks_go_on_after_a_transaction_that_was_rolled_back(
+    database_url: str, caller, asked_before, asked_after
+):
+    """Psycopg deallocates every prepared statement then, ours among them."""
+    database = Database(database_url, connections=1)
+    services = build_services(database)
+    services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", "", "TELEMKT"))
+    for campaign in asked_before:
+        services.checks.check(caller, question(campaign))
+    # So often that psycopg has prepared something itself.
+    for _ in range(8):
+        services.checks.find_listed(caller, [QUESTION.number.e164], None)
+    with (
+        pytest.raises(ZeroDivisionError),
+        database.transaction(Scope(caller.organisation.id)),
+    ):
+        raise ZeroDivisionError
+
+    for campaign in asked_after:
+        assert services.checks.check(caller, question(campaign)).callable
+    database.close()
+
+
+def question(campaign: str) -> Question:
+    return Question(QUESTION.number, read_campaign(campaign) if campaign else None)
