@@ -30,15 +30,35 @@ FIND: LiteralString = """
            AND tally.detailed = facet.detailed AND tally.facet = facet.facet
         WHERE facet.detailed = %(detailed)s AND tally.grain = %(grain)s AND {kept}
         UNION ALL
-        SELECT {hash}(
-                   delta.campaign_id, delta.calling_code, delta.purpose, delta.reason
-               ), delta.n, delta.first_id, delta.last_id
+        SELECT {hash}, delta.n, delta.first_id, delta.last_id
         FROM dnc_entry_tally_delta AS delta
         WHERE {fresh}
     ) AS counted
     GROUP BY facet
     HAVING sum(n) > 0
 """
+
+# Block by block until there are enough, not all of them.
+SKIP: LiteralString = """
+    SELECT block, (upto - n)::bigint AS before
+    FROM (
+        SELECT block, sum(n) AS n, sum(sum(n)) OVER (ORDER BY block) AS upto
+        FROM (
+            SELECT block, n FROM dnc_entry_block AS kept
+            WHERE {own} AND detailed = %(detailed)s
+              AND facet = ANY(%(facets)s::bigint[])
+            UNION ALL
+            SELECT block, n FROM dnc_entry_tally_delta AS delta
+            WHERE {fresh} AND {hash} = ANY(%(facets)s::bigint[])
+        ) AS counted
+        GROUP BY block
+    ) AS summed
+    WHERE upto > %(offset)s
+    ORDER BY block LIMIT 1
+"""
+
+# As many ids as dnc_entry_block_of counts together.
+BLOCK_IDS = 16384
 
 # How a row, of whichever table, is told to be one that is looked for.
 OWN: LiteralString = "{row}.organisation_id = %(organisation_id)s"
@@ -89,7 +109,6 @@ def is_detailed(wanted: EntryFilter) -> bool:
 
 def find(tx: Tx, wanted: EntryFilter) -> list[Tally]:
     """Return a tally of every facet that *wanted*, which names no number, allows."""
-    detailed = is_detailed(wanted)
     kept = [
         *dimensions(wanted, "facet", reason=FACET_REASON, purpose=FACET_PURPOSE),
         OWN.format(row="tally"),
@@ -101,19 +120,45 @@ def find(tx: Tx, wanted: EntryFilter) -> list[Tally]:
     statement = FIND.format(
         kept=" AND ".join(kept),
         fresh=" AND ".join(fresh),
-        hash="dnc_detail_facet" if detailed else "dnc_facet",
+        hash=_hash(wanted),
     )
     rows = tx.fetch(
         statement,
         {
             **parameters_of(tx, wanted),
-            "detailed": detailed,
+            "detailed": is_detailed(wanted),
             "grain": _grain(wanted.inserted),
         },
     )
     return [
         Tally(row["facet"], row["n"], row["first_id"], row["last_id"]) for row in rows
     ]
+
+
+def skip(
+    tx: Tx, wanted: EntryFilter, found: Sequence[Tally], offset: int
+) -> tuple[int, int]:
+    """
+    Return from which id on to look for the entry at *offset*, and how many to pass.
+
+    *wanted* names no number and no time, and matches more than *offset* entries, which
+    *found* counts.
+    """
+    statement = SKIP.format(
+        own=OWN.format(row="kept"),
+        fresh=" AND ".join(dimensions(wanted, "delta")),
+        hash=_hash(wanted),
+    )
+    block = tx.fetch(
+        statement,
+        {
+            **parameters_of(tx, wanted),
+            "detailed": is_detailed(wanted),
+            "facets": [tally.facet for tally in found],
+            "offset": offset,
+        },
+    )[0]
+    return block["block"] * BLOCK_IDS, offset - block["before"]
 
 
 def dimensions(
@@ -166,6 +211,12 @@ def _text(conditions: Texts, wanted: TextFilter) -> LiteralString:
     if isinstance(wanted, Blank):
         return present if wanted.present else absent
     return exactly
+
+
+def _hash(wanted: EntryFilter) -> LiteralString:
+    """Return how a delta's facet is found, of the kind that *wanted* needs."""
+    name: LiteralString = "dnc_detail_facet" if is_detailed(wanted) else "dnc_facet"
+    return f"{name}(delta.campaign_id, delta.calling_code, delta.purpose, delta.reason)"
 
 
 def _grain(intervals: Sequence[Interval] | None) -> str:

@@ -60,7 +60,8 @@ CREATE INDEX dnc_entry_facet_purpose ON dnc_entry_facet (organisation_id, purpos
 
 # Totals of all time, of each quarter of an hour (whole quarters make up the days of
 # every time zone) and of each second. The ids bound those of the entries counted; they
-# are never narrowed.
+# are never narrowed. And totals of each block of ids, by which a page that begins far
+# behind is found.
 TALLIES = """
 CREATE TABLE dnc_entry_tally (
     organisation_id bigint NOT NULL,
@@ -74,9 +75,22 @@ CREATE TABLE dnc_entry_tally (
     PRIMARY KEY (organisation_id, grain, detailed, period, facet)
 ) WITH (fillfactor = 80);
 
+CREATE FUNCTION dnc_entry_block_of(id bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN id / 16384;
+
+CREATE TABLE dnc_entry_block (
+    organisation_id bigint NOT NULL,
+    detailed        boolean NOT NULL,
+    block           bigint NOT NULL,
+    facet           bigint NOT NULL,
+    n               bigint NOT NULL,
+    PRIMARY KEY (organisation_id, detailed, block, facet) INCLUDE (n)
+) WITH (fillfactor = 80);
+
 CREATE TABLE dnc_entry_tally_delta (
     organisation_id bigint NOT NULL,
     second          timestamptz NOT NULL,
+    block           bigint NOT NULL,
     campaign_id     bigint NOT NULL,
     calling_code    smallint NOT NULL,
     purpose         text,
@@ -125,6 +139,19 @@ BEGIN
         FROM taken
         ON CONFLICT DO NOTHING
     ),
+    blocks AS (
+        INSERT INTO dnc_entry_block AS kept
+        SELECT folded, detailed, block, facet, sum(n)
+        FROM (
+            SELECT false AS detailed, block, coarse AS facet, n FROM taken
+            UNION ALL
+            SELECT true, block, detail, n FROM taken
+        ) AS told
+        GROUP BY detailed, block, facet
+        ORDER BY detailed, block, facet
+        ON CONFLICT (organisation_id, detailed, block, facet) DO UPDATE
+        SET n = kept.n + excluded.n
+    ),
     counted AS (
         SELECT 'all' AS grain, false AS detailed, '-infinity'::timestamptz AS period,
                coarse AS facet, n, first_id, last_id
@@ -161,16 +188,18 @@ DECLARE
 BEGIN
     IF tg_op <> 'DELETE' THEN
         INSERT INTO dnc_entry_tally_delta
-        SELECT organisation_id, date_trunc('second', inserted_at), campaign_id,
-               calling_code, purpose, reason, count(*), min(id), max(id)
-        FROM added GROUP BY 1, 2, 3, 4, 5, 6;
+        SELECT organisation_id, date_trunc('second', inserted_at),
+               dnc_entry_block_of(id), campaign_id, calling_code, purpose, reason,
+               count(*), min(id), max(id)
+        FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7;
         GET DIAGNOSTICS told = ROW_COUNT;
     END IF;
     IF tg_op <> 'INSERT' THEN
         INSERT INTO dnc_entry_tally_delta
-        SELECT organisation_id, date_trunc('second', inserted_at), campaign_id,
-               calling_code, purpose, reason, -count(*), NULL, NULL
-        FROM ended GROUP BY 1, 2, 3, 4, 5, 6;
+        SELECT organisation_id, date_trunc('second', inserted_at),
+               dnc_entry_block_of(id), campaign_id, calling_code, purpose, reason,
+               -count(*), NULL, NULL
+        FROM ended GROUP BY 1, 2, 3, 4, 5, 6, 7;
     END IF;
     IF own IS NOT NULL AND (told > 1000 OR random() < 0.002) THEN
         PERFORM dnc_entry_fold(own, greatest(5000, 2 * told));
@@ -196,9 +225,9 @@ CREATE TRIGGER dnc_entry_told_delete AFTER DELETE ON dnc_entry
 FILL = """
 ALTER TABLE dnc_entry NO FORCE ROW LEVEL SECURITY;
 INSERT INTO dnc_entry_tally_delta
-SELECT organisation_id, date_trunc('second', inserted_at), campaign_id, calling_code,
-       purpose, reason, count(*), min(id), max(id)
-FROM dnc_entry GROUP BY 1, 2, 3, 4, 5, 6;
+SELECT organisation_id, date_trunc('second', inserted_at), dnc_entry_block_of(id),
+       campaign_id, calling_code, purpose, reason, count(*), min(id), max(id)
+FROM dnc_entry GROUP BY 1, 2, 3, 4, 5, 6, 7;
 ALTER TABLE dnc_entry FORCE ROW LEVEL SECURITY;
 DO $$
 DECLARE
@@ -222,5 +251,10 @@ def upgrade() -> None:
     """Add facets and totals, and count what is there."""
     for statements in (FACETS, TALLIES, FOLD, TELL, FILL):
         op.execute(statements)
-    for table in ("dnc_entry_facet", "dnc_entry_tally", "dnc_entry_tally_delta"):
+    for table in (
+        "dnc_entry_facet",
+        "dnc_entry_tally",
+        "dnc_entry_block",
+        "dnc_entry_tally_delta",
+    ):
         op.execute(OWN_ROWS.format(table=table))

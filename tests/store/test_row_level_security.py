@@ -25,6 +25,7 @@ TABLES = (
     "dnc_entry",
     "dnc_entry_past",
     "dnc_entry_facet",
+    "dnc_entry_block",
     "dnc_entry_tally",
     "dnc_entry_tally_delta",
     "lead_status",

@@ -18,7 +18,7 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, CampaignReference, read_campaign
 from app.domain.texts import BLANK, NOT_BLANK
 from app.services import Services
-from app.store import searches
+from app.store import searches, tallies
 from app.store.database import Database, Scope
 from tests.store import folding
 
@@ -127,6 +127,44 @@ def test_every_filter_finds_as_many_as_there_are(
         expected = [entry for entry in everyone if matches(wanted, entry)]
         assert total == len(expected), wanted
         assert found == expected, wanted
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_page_that_begins_far_behind_is_the_one_that_counting_leads_to(
+    services: Services,
+    caller: Caller,
+    campaigns: list[CampaignReference],
+    database_url: str,
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+    stored: dict[int, Draft] = {}
+    for _ in range(120):
+        change(services, caller, campaigns, chance, stored)
+        if chance.random() < 0.2:
+            pass_ids(database_url, chance.randrange(tallies.BLOCK_IDS))
+        if chance.random() < 0.05:
+            folding.fold(database_url, caller.organisation.id, chance.choice([3, 5000]))
+    everyone = counting(services, caller)
+    assert everyone[-1].id > 5 * tallies.BLOCK_IDS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searches, "FAR", 1)
+        for wanted in everything("2026-03-02", "2026-03-02 00:00:00"):
+            expected = [entry for entry in everyone if matches(wanted, entry)]
+            for offset in range(1, len(expected), 1 + len(expected) // 5):
+                found, _ = services.searches.search(caller, wanted, Page(offset, 4))
+                assert found == expected[offset : offset + 4], (wanted, offset)
+
+
+def pass_ids(url: str, ids: int) -> None:
+    """Let the next entry's id be that much larger."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "SELECT setval(sequence, nextval(sequence) + %s)"
+            " FROM pg_get_serial_sequence('dnc_entry', 'id') AS sequence",
+            [ids],
+        )
 
 
 def counting(services: Services, caller: Caller) -> list:
@@ -260,6 +298,7 @@ def test_the_application_cannot_change_a_total(
 ) -> None:
     for statement in (
         "UPDATE dnc_entry_tally SET n = 0",
+        "UPDATE dnc_entry_block SET n = 0",
         "DELETE FROM dnc_entry_tally_delta",
         "INSERT INTO dnc_entry_tally_delta SELECT * FROM dnc_entry_tally_delta",
         "SELECT dnc_entry_fold(1, 1)",
