@@ -73,7 +73,7 @@ class Pages:
             total = self._total(meant)
             near = self._measure(name, fields, meant, 0, total)
             judge = self._stage.report.judge
-            judge(NAME, f"{name}: HTTP / page alone", near[3] / near[0], at_most=BAR)
+            judge(NAME, f"{name}: HTTP / page alone", near[3] / near[0])
             judge(NAME, f"{name}: on one level", near[2] / near[1], at_most=BAR)
             if total > FAR and len(fields) <= 1:
                 far = self._measure(name, fields, meant, FAR, total)
