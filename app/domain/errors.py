@@ -17,7 +17,7 @@ Every condition that dncd refuses or reports, in one list.
     │       ├── RowTooLong          ├── FileTooLarge
     │       └── FormatUnknown
     ├── AccessDenied
-    │   ├── TokenInvalid            └── Forbidden
+    │   ├── TokenInvalid            └── Forbidden ── EntryForeign
     ├── StoreUnavailable ── OutcomeUnknown
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
@@ -154,6 +154,15 @@ class TokenInvalid(AccessDenied):
 
 class Forbidden(AccessDenied):
     """The token lacks the grant that this needs."""
+
+
+class EntryForeign(Forbidden):
+    """
+    The entry with that id is another organisation's.
+
+    A kind of Forbidden: no grant of this token leads there. A dialect that does not
+    tell such an entry from none at all may say of both what it says of EntryUnknown.
+    """
 
 
 class StoreUnavailable(DncError):

@@ -85,6 +85,36 @@ def read_fields(request: flask.Request) -> Fields:
     return parameters
 
 
+def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str, str]]:
+    """
+    Return a request's parameters one by one, of a body of up to *most_bytes*.
+
+    The query's come first. In multipart a file is a parameter too: its text; in JSON
+    null is an empty one. Raises RequestMalformed, UnsupportedMediaType,
+    RequestEntityTooLarge.
+    """
+    request.max_content_length = request.max_form_memory_size = most_bytes
+    try:
+        limits.bound_chunked(request.environ, most_bytes)
+        pairs = _parse_pairs(request.query_string)
+        if request.mimetype == MULTIPART:
+            pairs += request.form.items(multi=True)
+            for name, part in request.files.items(multi=True):
+                pairs.append((name, part.stream.read().decode("utf-8-sig")))
+        elif request.mimetype == FORM:
+            pairs += _parse_pairs(request.get_data(parse_form_data=False))
+        elif request.mimetype == JSON:
+            members = _read_json(request.get_data(parse_form_data=False))
+            pairs += [(name, text or "") for name, text in members]
+        else:
+            pairs += _read_body(request).items()
+    except (OSError, ParseException, ValueError, RecursionError) as error:
+        raise RequestMalformed from error
+    if len(pairs) > limits.FORM_PARAMETERS:
+        raise RequestMalformed
+    return pairs
+
+
 def read_whole(request: flask.Request, most_bytes: int) -> bytes:
     """
     Return a request's body of up to *most_bytes*, told or chunked.
@@ -115,7 +145,8 @@ def _read_body(request: flask.Request) -> dict[str, str]:
     if request.mimetype == FORM:
         return read_pairs(body)
     if request.mimetype == JSON:
-        return _read_json(body)
+        members = dict(_read_json(body))
+        return {name: text for name, text in members.items() if text is not None}
     if body:
         raise UnsupportedMediaType
     return {}
@@ -127,25 +158,27 @@ def read_pairs(text: bytes) -> dict[str, str]:
         # Nothing is encoded: nearly every check.
         pairs = (pair.partition("=") for pair in text.decode().split("&") if pair)
         return {name: value for name, _, value in pairs}
-    return dict(
-        parse_qsl(
-            text.decode(),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=limits.FORM_PARAMETERS,
-        )
+    return dict(_parse_pairs(text))
+
+
+def _parse_pairs(text: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(
+        text.decode(),
+        keep_blank_values=True,
+        errors="strict",
+        max_num_fields=limits.FORM_PARAMETERS,
     )
 
 
-def _read_json(body: bytes) -> dict[str, str]:
-    members = json.loads(body.decode()) if body else {}
-    if not isinstance(members, dict):
+def _read_json(body: bytes) -> list[tuple[str, str | None]]:
+    # An object is a tuple, so that no array is taken for one.
+    members = json.loads(body.decode(), object_pairs_hook=tuple) if body else ()
+    if not isinstance(members, tuple):
         raise RequestMalformed
-    return {
-        name: _read_member(value)
-        for name, value in members.items()
-        if value is not None
-    }
+    return [
+        (name, None if value is None else _read_member(value))
+        for name, value in members
+    ]
 
 
 def _read_member(value: object) -> str:
