@@ -7,6 +7,7 @@ without asking the database.
 """
 
 import hashlib
+import ipaddress
 import secrets
 import string
 import zlib
@@ -19,6 +20,7 @@ _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "dncd_"
 _RANDOM_LENGTH = 22
 _CHECKSUM_LENGTH = 6
+_IPV6_SITE_BITS = 64
 _SECRET_LENGTH = len(_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 
 
@@ -74,6 +76,7 @@ class Bearer:
     token_id: int
     token_name: str
     grants: frozenset[Grant]
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,19 @@ def hash_secret(secret: str) -> bytes:
     A slow hash would guard a guessable password; 131 random bits cannot be guessed.
     """
     return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def login_key(user: str, address: str | None) -> bytes:
+    """
+    Return what failures to log in are counted by: the user, and where it was tried.
+
+    Of IPv6 the first 64 bits, for whoever has one such address has them all.
+    """
+    source = address or ""
+    if ":" in source:
+        source = str(ipaddress.ip_network((source, _IPV6_SITE_BITS), strict=False))
+    text = f"{source} {user}"
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _checksum(body: str) -> str:

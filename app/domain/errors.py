@@ -12,12 +12,14 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── OffsetInvalid           ├── LimitInvalid
     │   ├── DateInvalid             ├── RequestMalformed
     │   ├── ParameterInvalid        ├── TooManyNumbers
+    │   ├── ParameterMissing        ├── OperationUnknown
     │   └── FileRefused             a file of numbers that cannot be read to its end
     │       ├── ColumnMissing       ├── TextNotUtf8
     │       ├── RowTooLong          ├── FileTooLarge
     │       └── FormatUnknown
     ├── AccessDenied
-    │   ├── TokenInvalid            └── Forbidden
+    │   ├── TokenInvalid            ├── LoginLocked
+    │   └── Forbidden ── NothingAllowed
     ├── StoreUnavailable ── OutcomeUnknown
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
@@ -112,6 +114,14 @@ class ParameterInvalid(Refused):
     """A parameter has a value that it cannot have; the message says which."""
 
 
+class ParameterMissing(Refused):
+    """A parameter without which nothing can be done is missing, or too short."""
+
+
+class OperationUnknown(Refused):
+    """The request asks for something that there is no name for here."""
+
+
 class TooManyNumbers(Refused):
     """More numbers than one request may ask about."""
 
@@ -152,8 +162,16 @@ class TokenInvalid(AccessDenied):
     """No such token, or it has expired or was revoked."""
 
 
+class LoginLocked(AccessDenied):
+    """A user failed to log in too often from there; not even the secret helps now."""
+
+
 class Forbidden(AccessDenied):
     """The token lacks the grant that this needs."""
+
+
+class NothingAllowed(Forbidden):
+    """The token has no grant that would be of any use here."""
 
 
 class StoreUnavailable(DncError):

@@ -105,6 +105,18 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     return found.pop()
 
 
+def read_with_default(text: str, default_calling_code: str) -> PhoneNumber:
+    """
+    Return the number that *text* spells, which may begin with its calling code.
+
+    Where it does so for certain, with ``+`` or ``00``, that is its own; otherwise
+    it is a number of *default_calling_code*, read as ``read`` does. Raises NumberInvalid.
+    """
+    digits, international = _read_digits(text)
+    code = _leading_calling_code(digits) if international else default_calling_code
+    return read(text, code)
+
+
 def explain(text: str) -> Cause:
     """Return why *text*, which ``read`` has refused, is no number."""
     text = text.strip(" ")

@@ -1,0 +1,235 @@
+"""VICIdial's requests into our words, and our answers into VICIdial's lines."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Response
+
+from app.domain import phone, scopes
+from app.domain.access import Organisation
+from app.domain.entries import Draft
+from app.domain.errors import CampaignUnknown, NumberInvalid, ParameterMissing
+from app.domain.phone import PhoneNumber
+from app.domain.rules import Question, Rule, Verdict
+from app.domain.scopes import CampaignReference
+from app.http.forms import Fields
+
+CONTENT_TYPE = "text/html; charset=utf-8"
+# The version of the API that is spoken, which clients look at.
+API_VERSION = "2.14-202"
+API_BUILD = "250720-1841"
+
+OWN_LIST = "SYSTEM_INTERNAL"
+SHORTEST_LIST, LONGEST_LIST = 2, 30
+SHORTEST_NUMBER, LONGEST_NUMBER, LONGEST_CHECKED = 6, 20, 16
+SHORTEST_SOURCE = 2
+# What the vendor documents; more of it is not stored.
+LONGEST_SOURCE = 20
+
+LISTED, NOT_LISTED = "1", "0"
+
+_NOT_ASKED = {"", "N"}
+_OTHER_THAN_NAME = re.compile(r"[^-_0-9A-Za-z]")
+_OTHER_THAN_WORD = re.compile(r"[^0-9A-Za-z]")
+_OTHER_THAN_NUMBERS = re.compile(r"[^0-9,]")
+_OTHER_THAN_DIGITS = re.compile(r"[^0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    A request, its fields cleaned as VICIdial cleans them; they are echoed so.
+
+    *phone_text* is as it came: whether it is a number is not told by its digits alone.
+    """
+
+    function: str
+    user: str
+    password: str = field(repr=False)
+    source: str
+    phone_text: str
+    campaign_id: str
+    group: str
+    phone_code: str
+    dnc_check: str
+    campaign_dnc_check: str
+
+    @property
+    def phone_number(self) -> str:
+        """The numbers as they are echoed: their digits, with commas between them."""
+        return _OTHER_THAN_NUMBERS.sub("", self.phone_text)
+
+    def fill(self, text: str) -> str:
+        """Return *text* with what was sent in place of its `{names}`."""
+        return text.format(
+            function=self.function,
+            user=self.user,
+            source=self.source,
+            phone_number=self.phone_number,
+            campaign_id=self.campaign_id,
+            group=self.group,
+        )
+
+
+def read_call(fields: Fields) -> Call:
+    """Return what a request asks."""
+    return Call(
+        function=_clean_name(fields, "function"),
+        user=_clean_name(fields, "user"),
+        password=_clean_name(fields, "pass"),
+        source=_OTHER_THAN_WORD.sub("", fields.get("source", "")),
+        phone_text=fields.get("phone_number") or fields.get("phone", ""),
+        campaign_id=_clean_name(fields, "campaign_id"),
+        group=_clean_name(fields, "group"),
+        phone_code=_clean_name(fields, "phone_code"),
+        dnc_check=_clean_name(fields, "dnc_check").upper(),
+        campaign_dnc_check=_clean_name(fields, "campaign_dnc_check").upper(),
+    )
+
+
+def read_numbers(call: Call, organisation: Organisation) -> list[PhoneNumber]:
+    """Return every number of a comma list; raises NumberInvalid if one is none."""
+    return [
+        _read_number(text, organisation, LONGEST_NUMBER)
+        for text in call.phone_text.split(",")
+    ]
+
+
+def read_list(call: Call) -> CampaignReference:
+    """Return the list that `campaign_id` names; raises what is wrong with it."""
+    return _read_list(call.campaign_id)
+
+
+def read_group(call: Call) -> CampaignReference:
+    """Return the filter phone group that is named; raises what is wrong with it."""
+    _require_length(call.group)
+    return scopes.read_campaign(call.group)
+
+
+def read_drafts(
+    call: Call, numbers: list[PhoneNumber], on: CampaignReference
+) -> list[Draft]:
+    """Return the entries that an addition asks for; their reason names the source."""
+    reason = f"VICIdial: {call.source[:LONGEST_SOURCE]}"
+    return [Draft(number=number, campaign=on, reason=reason) for number in numbers]
+
+
+def read_question(call: Call, organisation: Organisation) -> Question:
+    """Return what a check asks; raises what is wrong with its parameters."""
+    if call.phone_code:
+        code = phone.read_calling_code(call.phone_code)
+        _require_digits(call.phone_text, LONGEST_CHECKED)
+        number = phone.read(call.phone_text, code)
+    else:
+        number = _read_number(call.phone_text, organisation, LONGEST_CHECKED)
+    campaign = None
+    if call.campaign_dnc_check not in _NOT_ASKED:
+        campaign = _called_for(_read_list(call.campaign_id))
+    return Question(number, campaign)
+
+
+def read_filter(
+    call: Call, organisation: Organisation
+) -> tuple[Question, CampaignReference | None]:
+    """Return what an inbound filter asks, and the group that it names besides."""
+    number = _read_number(call.phone_text, organisation, LONGEST_NUMBER)
+    campaign = _called_for(_read_list(call.campaign_id)) if call.campaign_id else None
+    return Question(number, campaign), read_group(call) if call.group else None
+
+
+def write_version(now: datetime) -> Response:
+    """Answer which API this is, and what time it is; in UTC, for nobody is known."""
+    return write_line(
+        f"VERSION: {API_VERSION}|BUILD: {API_BUILD}"
+        f"|DATE: {now.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        f"|EPOCH: {int(now.timestamp())}|DST: 0|TZ: 0|TZNOW: 0|"
+    )
+
+
+def write_done(call: Call, what: str) -> Response:
+    """Answer that something was done, with *what*, its `{names}` filled in."""
+    return write_line(call.fill(f"SUCCESS: {{function}} {what}"))
+
+
+def found_on(call: Call, verdict: Verdict) -> Rule | None:
+    """
+    Return which of the lists that were asked about has the number, if one has.
+
+    A purpose's list counts as that of the campaigns which it blocks. None also where
+    the organisation has switched its checking off.
+    """
+    rules = {match.rule for match in verdict.matches} if verdict.checked else set()
+    own = call.campaign_id.upper() == OWN_LIST
+    of_campaign = call.campaign_dnc_check not in _NOT_ASKED
+    if Rule.ORGANISATION in rules and (
+        call.dnc_check not in _NOT_ASKED or (of_campaign and own)
+    ):
+        return Rule.ORGANISATION
+    if rules & {Rule.CAMPAIGN, Rule.PURPOSE} and of_campaign and not own:
+        return Rule.CAMPAIGN
+    return None
+
+
+def write_clean(call: Call, organisation: Organisation, at: datetime) -> Response:
+    """
+    Answer that nothing stands against a number.
+
+    The offset is the organisation's own at that instant, in hours: where the number's
+    owner is, nobody knows.
+    """
+    offset = at.astimezone(ZoneInfo(organisation.time_zone)).utcoffset()
+    hours = offset.total_seconds() / 3600 if offset else 0
+    code = call.phone_code or organisation.default_phone_code
+    return write_line(f"AREACODE: 1|{hours:g}#PHONE: {call.phone_number}|{code}||||")
+
+
+def write_filter(*, listed: bool) -> Response:
+    """Answer an inbound filter with its one character."""
+    return write_text(LISTED if listed else NOT_LISTED)
+
+
+def write_line(line: str, status: int = 200) -> Response:
+    """Answer one line, or several, with its end."""
+    return write_text(f"{line}\n", status)
+
+
+def write_text(text: str, status: int = 200) -> Response:
+    """Answer *text* as VICIdial's pages do."""
+    response = Response(text, status=status, content_type=CONTENT_TYPE)
+    response.headers["Cache-Control"] = "no-cache, must-revalidate"
+    return response
+
+
+def _clean_name(fields: Fields, name: str) -> str:
+    return _OTHER_THAN_NAME.sub("", fields.get(name, ""))
+
+
+def _read_number(text: str, organisation: Organisation, longest: int) -> PhoneNumber:
+    _require_digits(text, longest)
+    return phone.read_with_default(text, organisation.default_phone_code)
+
+
+def _require_digits(text: str, longest: int) -> None:
+    if not SHORTEST_NUMBER <= len(_OTHER_THAN_DIGITS.sub("", text)) <= longest:
+        raise NumberInvalid
+
+
+def _require_length(name: str) -> None:
+    if not SHORTEST_LIST <= len(name) <= LONGEST_LIST:
+        raise ParameterMissing
+
+
+def _read_list(name: str) -> CampaignReference:
+    _require_length(name)
+    if name.upper() == OWN_LIST:
+        return scopes.read_campaign(str(scopes.ORGANISATION_LIST))
+    reference = scopes.read_campaign(name)
+    if reference.is_purpose_list:
+        raise CampaignUnknown
+    return reference
+
+
+def _called_for(reference: CampaignReference) -> CampaignReference | None:
+    return None if reference.number == scopes.ORGANISATION_LIST else reference
