@@ -44,7 +44,12 @@ class Edition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """The tenant; everything belongs to exactly one."""
+    """
+    The tenant; everything belongs to exactly one.
+
+    *evidence_required* refuses what is added through a dialect that can carry evidence
+    and comes without it.
+    """
 
     id: int
     name: str
@@ -52,6 +57,7 @@ class Organisation:
     default_phone_code: str
     editions: Mapping[str, str]
     checking_enabled: bool
+    evidence_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

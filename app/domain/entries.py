@@ -29,7 +29,8 @@ class Entry:
     """
     A number that must not be called, and where, why and since when.
 
-    *inserted_at* is the instant of the opt-out, *valid_from* that of this version.
+    *inserted_at* is the instant of the opt-out, *valid_from* that of this version,
+    *evidence* what was told of the request, by name.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Entry:
     reason: str | None
     inserted_at: datetime
     valid_from: datetime
+    evidence: Evidence | None = None
 
 
 class Unchanged:
@@ -70,6 +72,18 @@ class Page:
 
     offset: int = 0
     limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ListSize:
+    """
+    How many distinct numbers a list holds, and when it last changed.
+
+    *changed_at* is None of a list on which nothing ever was.
+    """
+
+    numbers: int
+    changed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

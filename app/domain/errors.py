@@ -19,7 +19,8 @@ Every condition that dncd refuses or reports, in one list.
     │       └── FormatUnknown
     ├── AccessDenied
     │   ├── TokenInvalid            ├── LoginLocked
-    │   └── Forbidden ── NothingAllowed
+    │   └── Forbidden ──┬── EntryForeign
+    │                   └── NothingAllowed
     ├── StoreUnavailable ── OutcomeUnknown
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
@@ -172,6 +173,15 @@ class Forbidden(AccessDenied):
 
 class NothingAllowed(Forbidden):
     """The token has no grant that would be of any use here."""
+
+
+class EntryForeign(Forbidden):
+    """
+    The entry with that id is another organisation's.
+
+    A kind of Forbidden: no grant of this token leads there. A dialect that does not
+    tell such an entry from none at all may say of both what it says of EntryUnknown.
+    """
 
 
 class StoreUnavailable(DncError):

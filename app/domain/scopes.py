@@ -14,6 +14,9 @@ from app.domain.errors import CampaignUnknown, PurposeInvalid
 ORGANISATION_LIST = 0
 PURPOSE_LIST = -1
 
+# The type of a campaign that calls nobody and is only a named list.
+FILTER_PHONE_GROUP = "FILTER_PHONE_GROUP"
+
 _NUMBER = re.compile(r"0|-1|[1-9][0-9]{0,17}")
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{1,29}")
 

@@ -33,6 +33,7 @@ class Hit(NamedTuple):
     rule: Rule
     entry_id: int
     since: datetime
+    reason: str | None
 
 
 Hits = dict[int, Hit]
@@ -119,14 +120,14 @@ def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:
     best: dict[int, int] = {}
     hits: Hits = {}
     weakest = len(rules.STRONGEST_FIRST)
-    for e164, entry_id, campaign_id, purpose, since in rows:
+    for e164, entry_id, campaign_id, purpose, since, reason in rows:
         on = campaign_id, purpose
         if on not in ranks:
             ranks[on] = _rank(scope_of(*on), call)
         rank = ranks[on]
         if rank is not None and rank < best.get(e164, weakest):
             best[e164] = rank
-            hits[e164] = Hit(rules.STRONGEST_FIRST[rank], entry_id, since)
+            hits[e164] = Hit(rules.STRONGEST_FIRST[rank], entry_id, since, reason)
     return hits
 
 

@@ -1,6 +1,7 @@
 """Stopping calls to a number, and allowing them again."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from app.domain import phone, scopes
@@ -8,6 +9,7 @@ from app.domain.access import Caller, Grant
 from app.domain.entries import Draft, Entry, Revision, Unchanged
 from app.domain.errors import (
     AlreadySuppressed,
+    EntryForeign,
     EntryRepeated,
     EntryUnknown,
     Forbidden,
@@ -18,12 +20,18 @@ from app.domain.errors import (
 from app.domain.events import OperationKind
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference, scope_of
-from app.store import campaigns, entries, leads, operations
-from app.store.database import Database, Open
+from app.services import placement
+from app.store import batches, campaigns, entries, leads, operations
+from app.store.database import Database, Open, Plans
 from app.store.database import Scope as DatabaseScope
 
 # How often two requests may cross before one of them is told to come again.
 ATTEMPTS = 5
+
+# Up to so many entries take no longer than one; a statement of the most that a request
+# may name, some fifty thousand, takes seconds on a slow disk.
+FEW = 500
+MANY_DEADLINE = 20.0
 
 
 class Suppressions:
@@ -52,6 +60,22 @@ class Suppressions:
             stored = self._find_in_the_way(caller, draft)
             if stored is not None:
                 raise _refusal(draft, stored)
+        raise StoreUnavailable
+
+    def suppress_many(
+        self, caller: Caller, drafts: Sequence[Draft]
+    ) -> list[int | None]:
+        """
+        Stop calls to many numbers: all or none, in one transaction and operation.
+
+        Returns for each draft the new entry's id, or None where its list held the
+        number already, which stays as it was, or an earlier draft has put it there.
+        Whatever the outcome of each, when this returns they all were listed at the
+        instant of the commit. Raises CampaignUnknown, PurposeInvalid.
+        """
+        for _ in range(ATTEMPTS):
+            with suppress(batches.Crossed):
+                return self._suppress_all(caller, drafts)
         raise StoreUnavailable
 
     def revise(self, caller: Caller, entry_id: int, revision: Revision) -> None:
@@ -117,6 +141,72 @@ class Suppressions:
             if lead_status is not None:
                 leads.set_status(tx, operation_id, number, scope, lead_status)
 
+    def release_many(
+        self,
+        caller: Caller,
+        numbers: Sequence[PhoneNumber],
+        campaign: CampaignReference,
+    ) -> int:
+        """
+        Take numbers off one list, in one transaction and operation; leads stay.
+
+        Returns how many of them were on it; the others are no error. Raises
+        CampaignUnknown, also for the purpose lists, which are no one list.
+        """
+        for _ in range(ATTEMPTS):
+            with (
+                suppress(batches.Crossed),
+                self._transaction_of_many(caller, len(numbers)) as tx,
+            ):
+                campaign_id = campaigns.require_one_list(tx, campaign)
+                keys = sorted({number.e164 for number in numbers})
+                listed = batches.lock(tx, keys, campaign_id)
+                if listed:
+                    kind = OperationKind.ENTRY_RELEASED
+                    tx.act_for(operations.append(tx, caller, kind, touched=len(listed)))
+                    batches.release(tx, listed)
+                return len(listed)
+        raise StoreUnavailable
+
+    def release_entry(self, caller: Caller, entry_id: int) -> None:
+        """
+        Take that entry off its list; leads stay.
+
+        Raises EntryUnknown, or EntryForeign where it is another organisation's.
+        """
+        with self._transaction(caller) as tx:
+            if entries.lock(tx, entry_id) is None:
+                raise EntryForeign if entries.is_foreign(tx, entry_id) else EntryUnknown
+            operation_id = operations.append(tx, caller, OperationKind.ENTRY_RELEASED)
+            tx.act_for(operation_id)
+            entries.release_locked(tx, entry_id)
+
+    def _suppress_all(
+        self, caller: Caller, drafts: Sequence[Draft]
+    ) -> list[int | None]:
+        with self._transaction_of_many(caller, len(drafts)) as tx:
+            keys, wanted = placement.place(tx, drafts)
+            # First whatever is there, then what is not: nobody who holds what this
+            # waits for is kept waiting by this. Whom it meets with the same numbers
+            # in between it does not wait for, but begins again.
+            kept = batches.keep(tx, wanted)
+            missing = {key: draft for key, draft in wanted.items() if key not in kept}
+            operation_id = operations.next_id(tx)
+            added = batches.insert(tx, operation_id, missing) if missing else {}
+            met = [key for key in missing if key not in added]
+            if met and len(batches.keep_unlocked(tx, met)) < len(met):
+                raise batches.Crossed
+            if added:
+                operations.append(
+                    tx,
+                    caller,
+                    OperationKind.ENTRY_SUPPRESSED,
+                    why=placement.shared_reason(drafts),
+                    touched=len(added),
+                    operation_id=operation_id,
+                )
+        return [added.pop(key, None) for key in keys]
+
     def _find_in_the_way(self, caller: Caller, draft: Draft) -> Entry | None:
         """Return the entry that kept *draft* out; raises if there is no such list."""
         with self._transaction(caller) as tx:
@@ -129,6 +219,13 @@ class Suppressions:
         scope = scope_of(entry.campaign.id, entry.purpose)
         once = self._database.of(caller.organisation.id)
         return entries.find(once, entry.number, scope)
+
+    def _transaction_of_many(
+        self, caller: Caller, count: int
+    ) -> AbstractContextManager[Open]:
+        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_INDEX)
+        deadline = MANY_DEADLINE if count > FEW else None
+        return self._database.transaction(scope, deadline=deadline)
 
     def _transaction(self, caller: Caller) -> AbstractContextManager[Open]:
         return self._database.transaction(DatabaseScope(caller.organisation.id))

@@ -96,6 +96,17 @@ def require(tx: Tx, reference: CampaignReference) -> Campaign:
     return campaign
 
 
+def require_one_list(tx: Tx, reference: CampaignReference) -> int:
+    """
+    Return the id of the list that *reference* means; raises CampaignUnknown.
+
+    So it does for the purpose lists: they are as many as there are purposes.
+    """
+    if reference.is_purpose_list:
+        raise CampaignUnknown
+    return require(tx, reference).id
+
+
 def search(tx: Tx, campaign_id: int | None, page: Page) -> tuple[list[Campaign], int]:
     """Return a page of the organisation's campaigns, and how many there are in all."""
     rows = tx.fetch(

@@ -47,7 +47,7 @@ CHECK_FOR_CAMPAIGNS = Lookup(
 )
 
 FIND_LISTED = """
-    SELECT e164, id, campaign_id, purpose, inserted_at
+    SELECT e164, id, campaign_id, purpose, inserted_at, reason
     FROM dnc_entry
     WHERE organisation_id = %(organisation_id)s
       AND e164 = ANY(%(e164s)s::text::bigint[])
@@ -59,8 +59,9 @@ SNAPSHOT = """
 """
 
 
-# Not an object each: there may be as many as there are numbers.
-Row = tuple[int, int, int, str | None, datetime]
+# Number, id, list, purpose, instant and reason. Not an object each: there may be as
+# many as there are numbers.
+Row = tuple[int, int, int, str | None, datetime, str | None]
 
 
 def check(tx: Once, questions: Sequence[Question]) -> list[Finding]:
@@ -105,7 +106,7 @@ def take_snapshot(tx: Tx) -> Snapshot:
 
 
 def find_listed(tx: Open, e164s: Iterable[int]) -> list[Row]:
-    """Return number, id, list, purpose and instant of every entry of the numbers."""
+    """Return of every entry of the numbers what Row has."""
     parameters = {
         "organisation_id": tx.organisation_id,
         "e164s": "{" + ",".join(map(str, e164s)) + "}",

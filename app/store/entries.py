@@ -22,7 +22,7 @@ from app.store.database import Tx
 
 COLUMNS: LiteralString = """
     entry.id, entry.e164, entry.calling_code, entry.campaign_id, entry.purpose,
-    entry.reason, entry.inserted_at, entry.valid_from,
+    entry.reason, entry.inserted_at, entry.valid_from, entry.evidence,
     campaign.uid AS campaign_uid, campaign.name AS campaign_name,
     campaign.type AS campaign_type
 """
@@ -88,7 +88,7 @@ REVISE = """
     UPDATE dnc_entry
     SET e164 = %(e164)s, calling_code = %(calling_code)s,
         campaign_id = %(campaign_id)s, purpose = %(purpose)s, reason = %(reason)s,
-        operation_id = %(operation_id)s,
+        operation_id = %(operation_id)s, revised = true,
         valid_from = greatest(now(), valid_from + interval '1 microsecond')
     WHERE organisation_id = %(organisation_id)s AND id = %(id)s
 """
@@ -102,6 +102,14 @@ RELEASE = """
           = coalesce(%(purpose)s, '')
     RETURNING id
 """
+
+
+RELEASE_BY_ID = """
+    DELETE FROM dnc_entry
+    WHERE organisation_id = %(organisation_id)s AND id = %(id)s
+"""
+
+IS_FOREIGN = "SELECT dnc_entry_is_foreign(%(id)s) AS is_foreign"
 
 
 class Collision(Exception):
@@ -169,6 +177,17 @@ def release(tx: Tx, number: PhoneNumber, scope: Scope) -> int | None:
     return rows[0]["id"] if rows else None
 
 
+def release_locked(tx: Tx, entry_id: int) -> None:
+    """Take the entry with that id, which this transaction has locked, off its list."""
+    tx.fetch(RELEASE_BY_ID, {"organisation_id": tx.organisation_id, "id": entry_id})
+
+
+def is_foreign(tx: Tx, entry_id: int) -> bool:
+    """Whether another organisation has an entry with that id."""
+    answer: bool = tx.fetch(IS_FOREIGN, {"id": entry_id})[0]["is_foreign"]
+    return answer
+
+
 def entry_from(row: DictRow) -> Entry:
     """Return the entry in a row of COLUMNS."""
     return Entry(
@@ -179,6 +198,7 @@ def entry_from(row: DictRow) -> Entry:
         reason=row["reason"],
         inserted_at=row["inserted_at"],
         valid_from=row["valid_from"],
+        evidence=row["evidence"],
     )
 
 

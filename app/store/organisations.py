@@ -44,7 +44,8 @@ SWITCH_CHECKING = """
 """
 
 FIND = """
-    SELECT id, name, time_zone, default_phone_code, editions, checking_enabled
+    SELECT id, name, time_zone, default_phone_code, editions, checking_enabled,
+           evidence_required
     FROM organisation WHERE name = %(name)s
 """
 
@@ -108,4 +109,5 @@ def organisation_from(row: DictRow) -> Organisation:
         default_phone_code=row["default_phone_code"],
         editions=row["editions"],
         checking_enabled=row["checking_enabled"],
+        evidence_required=row["evidence_required"],
     )

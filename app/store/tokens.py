@@ -19,7 +19,7 @@ FIND_BEARER = """
            OR token.last_used_at < now() - interval '1 minute' AS use_is_news,
            organisation.id, organisation.name, organisation.time_zone,
            organisation.default_phone_code, organisation.editions,
-           organisation.checking_enabled
+           organisation.checking_enabled, organisation.evidence_required
     FROM token JOIN organisation ON organisation.id = token.organisation_id
     WHERE token.hash = %(hash)s
       AND token.revoked_at IS NULL

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 # The key is a hash of the user and the address: no row tells a name, an address or
 # what somebody typed in a name's place.

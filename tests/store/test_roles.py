@@ -8,10 +8,11 @@ from psycopg import conninfo, sql
 
 from app.bootstrap import build_services
 from app.domain.entries import Draft
+from app.domain.errors import EntryForeign, EntryUnknown
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import read_campaign
 from app.services.organisations import operator
-from app.store.database import Database
+from app.store.database import Database, Scope
 from app.store.migrations import migrate
 from tests.conftest import TestServer, make_organisation
 
@@ -65,4 +66,32 @@ def test_neither_the_owner_nor_the_service_needs_to_be_a_superuser(
     assert entry_id
     assert services.readiness.find_faults() == []
     assert services.organisations.start("test", make_organisation("second")) is None
+    database.close()
+
+
+def test_another_organisation_s_entry_is_told_whoever_owns_the_schema(
+    logins: tuple[str, str],
+) -> None:
+    owner_url, service_url = logins
+    migrate(owner_url)
+    database = Database(service_url, connections=3)
+    services = build_services(database)
+    first, second, third = (
+        operator(services.organisations.add("test", make_organisation(name)), "test")
+        for name in ("first", "second", "third")
+    )
+    entry_id = services.suppressions.suppress(second, Draft(NUMBER, GLOBAL))
+
+    for caller in (first, third):
+        with pytest.raises(EntryForeign):
+            services.suppressions.release_entry(caller, entry_id)
+        with pytest.raises(EntryUnknown):
+            services.suppressions.release_entry(caller, entry_id + 1000)
+    for caller in (first, second, third):
+        with database.transaction(Scope(caller.organisation.id)) as tx:
+            tx.fetch("SELECT dnc_entry_is_foreign(%(id)s)", {"id": entry_id})
+            # Who has asked is still who it was.
+            seen = tx.fetch("SELECT id FROM organisation", {})
+            assert seen == [{"id": caller.organisation.id}]
+    services.suppressions.release_entry(second, entry_id)
     database.close()

@@ -1,0 +1,193 @@
+"""
+Many entries of the ``dnc_entry`` table in one statement.
+
+Every statement takes its rows in the order of the index that keeps entries unique, so
+that two that meet wait for one another instead of deadlocking. Where they do all the
+same (a third has gone another way), the whole transaction is to be tried again.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from psycopg import errors
+
+from app.domain.entries import Draft, Entry
+from app.domain.scopes import scope_of
+from app.store.database import Open
+from app.store.entries import COLUMNS, ENTRIES, entry_from
+
+# Which list an entry is on, and of which number: e164, campaign, and for the purpose
+# lists the purpose.
+Key = tuple[int, int, str]
+
+_WANTED = """
+    unnest(
+        %(e164s)s::text::bigint[], %(campaign_ids)s::text::bigint[],
+        %(list_purposes)s::text[]
+    ) AS wanted (e164, campaign_id, list_purpose)
+"""
+
+INSERT = """
+    INSERT INTO dnc_entry (
+        organisation_id, e164, calling_code, campaign_id, purpose, reason, evidence,
+        operation_id
+    )
+    SELECT %(organisation_id)s::bigint, e164, calling_code, campaign_id, purpose,
+           reason, evidence::jsonb, %(operation_id)s::bigint
+    FROM unnest(
+        %(e164s)s::text::bigint[], %(calling_codes)s::text::smallint[],
+        %(campaign_ids)s::text::bigint[], %(purposes)s::text[], %(reasons)s::text[],
+        %(evidences)s::text[]
+    ) AS draft (e164, calling_code, campaign_id, purpose, reason, evidence)
+    ORDER BY e164, campaign_id, purpose COLLATE "C"
+    ON CONFLICT DO NOTHING
+    RETURNING id, e164, campaign_id,
+              CASE WHEN campaign_id = -1 THEN purpose ELSE '' END AS list_purpose
+"""
+
+# Shared: those who only keep them there do not wait for one another.
+_KEEP = f"""
+    SELECT wanted.e164, wanted.campaign_id, wanted.list_purpose
+    FROM {_WANTED}
+    JOIN dnc_entry AS entry
+        ON entry.organisation_id = %(organisation_id)s
+       AND entry.e164 = wanted.e164 AND entry.campaign_id = wanted.campaign_id
+       AND (CASE WHEN entry.campaign_id = -1 THEN entry.purpose ELSE '' END)
+           = wanted.list_purpose
+    ORDER BY entry.e164, entry.campaign_id, wanted.list_purpose COLLATE "C"
+    FOR SHARE OF entry
+"""
+
+KEEP = _KEEP
+KEEP_UNLOCKED = f"{_KEEP} SKIP LOCKED"
+
+LOCK = """
+    SELECT id FROM dnc_entry
+    WHERE organisation_id = %(organisation_id)s
+      AND e164 = ANY(%(e164s)s::text::bigint[])
+      AND campaign_id = %(campaign_id)s
+    ORDER BY e164
+    FOR UPDATE
+"""
+
+RELEASE = """
+    DELETE FROM dnc_entry
+    WHERE organisation_id = %(organisation_id)s
+      AND id = ANY(%(ids)s::text::bigint[])
+"""
+
+FIND = f"""
+    SELECT {COLUMNS} FROM {ENTRIES}
+    WHERE entry.organisation_id = %(organisation_id)s
+      AND entry.e164 = ANY(%(e164s)s::text::bigint[])
+      AND entry.campaign_id = %(campaign_id)s
+"""
+
+
+class Crossed(Exception):
+    """Others were in the way and have won; try the transaction again."""
+
+
+def key_of(draft: Draft, campaign_id: int) -> Key:
+    """Return what tells the entry of *draft* from every other."""
+    on = scope_of(campaign_id, draft.purpose)
+    return draft.number.e164, on.campaign_id, on.purpose or ""
+
+
+def insert(tx: Open, operation_id: int, drafts: Mapping[Key, Draft]) -> dict[Key, int]:
+    """
+    Store *drafts* and return the ids of those that are new; raises Crossed.
+
+    What is listed already stays as it is; so does, unseen, what somebody else has
+    listed in the meantime.
+    """
+    with _crossing():
+        rows = tx.fetch_rows(
+            INSERT,
+            {
+                "organisation_id": tx.organisation_id,
+                "operation_id": operation_id,
+                "e164s": _array(e164 for e164, _, _ in drafts),
+                "campaign_ids": _array(campaign_id for _, campaign_id, _ in drafts),
+                "calling_codes": _array(
+                    draft.number.calling_code for draft in drafts.values()
+                ),
+                "purposes": [draft.purpose for draft in drafts.values()],
+                "reasons": [draft.reason for draft in drafts.values()],
+                "evidences": [
+                    json.dumps(dict(draft.evidence)) if draft.evidence else None
+                    for draft in drafts.values()
+                ],
+            },
+        )
+    return {(e164, on, purpose): new for new, e164, on, purpose in rows}
+
+
+def keep(tx: Open, keys: Collection[Key]) -> set[Key]:
+    """
+    Return which of *keys* are listed; they stay so until the transaction ends.
+
+    Waits for whoever is about to change one of them. Raises Crossed.
+    """
+    with _crossing():
+        return set(tx.fetch_rows(KEEP, _key_parameters(tx, keys)))
+
+
+def keep_unlocked(tx: Open, keys: Collection[Key]) -> set[Key]:
+    """Do the same for those that nobody is about to change."""
+    with _crossing():
+        return set(tx.fetch_rows(KEEP_UNLOCKED, _key_parameters(tx, keys)))
+
+
+def lock(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[int]:
+    """
+    Return the ids of the numbers' entries on that list, and keep others from them.
+
+    Raises Crossed.
+    """
+    parameters = {
+        "organisation_id": tx.organisation_id,
+        "e164s": _array(e164s),
+        "campaign_id": campaign_id,
+    }
+    with _crossing():
+        return [entry_id for (entry_id,) in tx.fetch_rows(LOCK, parameters)]
+
+
+def release(tx: Open, entry_ids: Sequence[int]) -> None:
+    """Take entries off their lists, which this transaction has locked."""
+    parameters = {"organisation_id": tx.organisation_id, "ids": _array(entry_ids)}
+    with _crossing():
+        tx.fetch(RELEASE, parameters)
+
+
+def find(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[Entry]:
+    """Return the entries of the numbers on that list."""
+    parameters = {
+        "organisation_id": tx.organisation_id,
+        "e164s": _array(e164s),
+        "campaign_id": campaign_id,
+    }
+    return [entry_from(row) for row in tx.fetch(FIND, parameters)]
+
+
+def _key_parameters(tx: Open, keys: Collection[Key]) -> dict[str, object]:
+    return {
+        "organisation_id": tx.organisation_id,
+        "e164s": _array(e164 for e164, _, _ in keys),
+        "campaign_ids": _array(campaign_id for _, campaign_id, _ in keys),
+        "list_purposes": [purpose for _, _, purpose in keys],
+    }
+
+
+@contextmanager
+def _crossing() -> Iterator[None]:
+    try:
+        yield
+    except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+        raise Crossed from error
+
+
+def _array(values: Iterable[int | str]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
