@@ -1,0 +1,284 @@
+"""
+One list behind every door: what one dialect adds, all others find, count and delete.
+
+At once, and whichever worker answers: each request has a connection of its own, and
+nothing waits between two of them. tests/wire/doors.py is how each dialect is asked.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
+from tests.wire import stored
+from tests.wire.conftest import Api, Doors, open_doors
+from tests.wire.doors import COUNTERS, DELETERS, DOORS, Group, Keys
+
+NUMBER = "7275551212"
+OTHER = "7275551213"
+
+ADDERS = list(DOORS)
+# What the dialects say of a number that is listed already: may it be called success?
+ADDED_AGAIN = {
+    "convoso": False,
+    "native": True,
+    "vicidial": False,
+    "workspace": False,
+    "dncscrub": True,
+}
+LOOKUPS = [
+    pytest.param(name, lookup, id=f"{name}'s {lookup}")
+    for name, door in DOORS.items()
+    for lookup in door(Keys("", "", "")).lookups()
+]
+
+# The workspace knows no campaigns; the others name one by its code, and two by its id.
+WITH_CAMPAIGNS = ["convoso", "native", "vicidial", "dncscrub"]
+BY_ID = ["convoso", "native", "dncscrub"]
+CAMPAIGN_ADDERS = [(name, "code") for name in WITH_CAMPAIGNS]
+CAMPAIGN_ADDERS += [(name, "id") for name in BY_ID]
+CAMPAIGN_LOOKUPS = [one for one in LOOKUPS if one.values[0] in WITH_CAMPAIGNS]
+# May it be called? Not only: what is on that list?
+CHECKS = [
+    ("native", "check"),
+    ("native", "batch"),
+    ("native", "scrub"),
+    ("vicidial", "check_phone_number"),
+    ("dncscrub", "scrub"),
+    ("dncscrub", "scrub as json"),
+    ("dncscrub", "scrub as xml"),
+]
+
+added_by = pytest.mark.parametrize("adder", ADDERS, ids=lambda name: f"{name} added")
+added_to_a_campaign_by = pytest.mark.parametrize(
+    ("adder", "named_by"),
+    CAMPAIGN_ADDERS,
+    ids=[f"{name} added by {by}" for name, by in CAMPAIGN_ADDERS],
+)
+
+
+def say_listed(doors: Doors, number: str, campaign: str | None = None) -> set[str]:
+    """Return the look-ups that say that *number* is listed."""
+    names = WITH_CAMPAIGNS if campaign else doors
+    return {
+        f"{name}'s {lookup}"
+        for name in names
+        for lookup, find in doors[name].lookups().items()
+        if find(number, campaign)
+    }
+
+
+@added_by
+@pytest.mark.parametrize(("finder", "lookup"), LOOKUPS)
+def test_a_number_is_found_at_once_whoever_added_it(adder, finder, lookup, doors):
+    find = doors[finder].lookups()[lookup]
+    before = find(NUMBER, None)
+
+    said = doors[adder].add(NUMBER)
+
+    assert (before, said.success) == (False, True), said
+    assert find(NUMBER, None) is True
+    assert find(OTHER, None) is False
+
+
+@added_by
+@pytest.mark.parametrize("counter", COUNTERS, ids=lambda name: f"{name} counts")
+def test_a_number_is_counted_once_whoever_added_it(adder, counter, doors):
+    counts = [doors[counter].count()]
+    for number in (NUMBER, OTHER, NUMBER):
+        doors[adder].add(number)
+        counts.append(doors[counter].count())
+
+    assert counts == [0, 1, 2, 2]
+
+
+@added_by
+@pytest.mark.parametrize("deleter", DELETERS, ids=lambda name: f"{name} deleted")
+def test_a_number_is_gone_from_every_door_whoever_deleted_it(adder, deleter, doors):
+    doors[adder].add(NUMBER)
+    doors[adder].add(OTHER)
+
+    said = doors[deleter].delete(NUMBER)
+
+    assert said.success, said
+    assert say_listed(doors, NUMBER) == set()
+    assert {doors[name].count() for name in COUNTERS} == {1}
+    assert say_listed(doors, OTHER) == {one.id for one in LOOKUPS}
+    assert doors[adder].add(NUMBER).success
+
+
+@added_by
+@pytest.mark.parametrize("again", ADDERS, ids=lambda name: f"{name} added it again")
+def test_a_listed_number_stays_as_it_is_whoever_adds_it_again(
+    adder, again, api: Api, doors
+):
+    doors[adder].add(NUMBER)
+    before = api.search()
+
+    said = doors[again].add(NUMBER)
+
+    assert said.success is ADDED_AGAIN[again], said
+    assert api.search() == before
+    assert {doors[name].count() for name in COUNTERS} == {1}
+
+
+@added_by
+def test_a_number_is_another_organisations_business_whoever_added_it(
+    adder, doors, make_api
+):
+    others = open_doors(make_api())
+
+    doors[adder].add(NUMBER)
+
+    assert say_listed(others, NUMBER) == set()
+    assert {others[name].count() for name in COUNTERS} == {0}
+    assert others[adder].add(NUMBER).success
+
+
+@added_by
+def test_whichever_worker_is_asked_knows_what_the_last_one_was_told(adder, doors):
+    deleter = adder if adder in DELETERS else "vicidial"
+    for round_ in range(3):
+        number = str(7275550000 + round_)
+        for _ in range(2):
+            assert doors[adder].add(number).success
+            assert say_listed(doors, number) == {one.id for one in LOOKUPS}
+            assert doors[deleter].delete(number).success
+            assert say_listed(doors, number) == set()
+
+
+def test_of_doors_that_add_one_number_at_the_same_time_one_stores_it(
+    api: Api, doors, service_database
+):
+    gate = Barrier(len(ADDERS))
+
+    def add(name: str, number: str) -> tuple[str, bool]:
+        gate.wait()
+        return name, doors[name].add(number).success
+
+    numbers = [str(7275550000 + each) for each in range(8)]
+    with ThreadPoolExecutor(len(ADDERS)) as threads:
+        for number in numbers:
+            said = dict(threads.map(add, ADDERS, [number] * len(ADDERS)))
+            # Of those that call it an error when it was there already, one at most.
+            stored_it = [name for name in said if said[name] and not ADDED_AGAIN[name]]
+            assert len(stored_it) <= 1, said
+            assert all(said[name] for name in said if ADDED_AGAIN[name]), said
+
+    organisation = api.caller.organisation.id
+    assert stored.numbers(service_database, organisation) == [f"1{n}" for n in numbers]
+
+
+@added_to_a_campaign_by
+@pytest.mark.parametrize(("finder", "lookup"), CAMPAIGN_LOOKUPS)
+def test_a_campaigns_number_is_found_for_that_campaign_alone(
+    adder, named_by, finder, lookup, api: Api, doors
+):
+    named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
+    api.add_campaign("AUTUMN")
+    find = doors[finder].lookups()[lookup]
+
+    said = doors[adder].add(NUMBER, named[named_by])
+
+    assert said.success, said
+    found = {place: find(NUMBER, place) for place in ("SPRING", "AUTUMN", None)}
+    assert found == {"SPRING": True, "AUTUMN": False, None: False}
+    assert find(OTHER, "SPRING") is False
+    if finder in BY_ID:
+        assert find(NUMBER, named["id"]) is True
+
+
+@added_to_a_campaign_by
+@pytest.mark.parametrize("counter", BY_ID, ids=lambda name: f"{name} counts")
+def test_a_campaigns_number_is_counted_on_that_campaigns_list_alone(
+    adder, named_by, counter, api: Api, doors
+):
+    named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
+    api.add_campaign("AUTUMN")
+
+    doors[adder].add(NUMBER, named[named_by])
+
+    count = doors[counter].count
+    places = ["SPRING", named["id"], "AUTUMN", None]
+    assert [count(place) for place in places] == [1, 1, 0, 0]
+
+
+@added_to_a_campaign_by
+@pytest.mark.parametrize(
+    "deleter",
+    [name for name in DELETERS if name in WITH_CAMPAIGNS],
+    ids=lambda name: f"{name} deleted",
+)
+def test_a_campaigns_number_leaves_that_list_alone_whoever_deletes_it(
+    adder, named_by, deleter, api: Api, doors
+):
+    named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
+    api.add_campaign("AUTUMN")
+    for campaign in (named[named_by], "AUTUMN", None):
+        doors[adder].add(NUMBER, campaign)
+
+    first = doors[deleter].delete(NUMBER)
+    second = doors[deleter].delete(NUMBER, "SPRING")
+
+    assert (first.success, second.success) == (True, True), (first, second)
+    assert say_listed(doors, NUMBER) == set()
+    assert say_listed(doors, NUMBER, "SPRING") == set()
+    everywhere = {one.id for one in CAMPAIGN_LOOKUPS}
+    assert say_listed(doors, NUMBER, "AUTUMN") == everywhere
+
+
+@added_by
+@pytest.mark.parametrize(
+    ("finder", "check"), CHECKS, ids=[f"{name}'s {check}" for name, check in CHECKS]
+)
+def test_the_organisations_number_is_not_called_for_any_campaign(
+    adder, finder, check, api: Api, doors
+):
+    api.add_campaign("SPRING")
+    ask = doors[finder].lookups()[check]
+    before = ask(NUMBER, "SPRING")
+
+    doors[adder].add(NUMBER)
+
+    assert (before, ask(NUMBER, "SPRING")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("finder", "check"), CHECKS, ids=[f"{name}'s {check}" for name, check in CHECKS]
+)
+def test_a_purposes_number_is_not_called_for_campaigns_of_that_purpose(
+    finder, check, api: Api, doors
+):
+    api.add_campaign("SPRING", "TELEMKT")
+    api.add_campaign("SURVEY", "COLLECT")
+    ask = doors[finder].lookups()[check]
+
+    api.insert(NUMBER, -1, purpose="TELEMKT")
+
+    found = {place: ask(NUMBER, place) for place in ("SPRING", "SURVEY", None)}
+    assert found == {"SPRING": True, "SURVEY": False, None: False}
+
+
+def test_a_filter_phone_group_is_a_list_to_every_door_with_campaigns(api: Api, doors):
+    group = Campaign(0, "FPG1", "Filter phone group", FILTER_PHONE_GROUP)
+    api.services.campaigns.add(api.caller, None, group)
+    filter_group = Group(doors["vicidial"].keys)
+    lists = {
+        "convoso's search",
+        "native's export",
+        "dncscrub's status",
+    }
+    for name in ("convoso", "native", "dncscrub"):
+        assert doors[name].add(NUMBER, "FPG1").success
+        assert lists <= say_listed(doors, NUMBER, "FPG1")
+        assert filter_group.delete(NUMBER, "FPG1").success
+        assert not lists & say_listed(doors, NUMBER, "FPG1")
+
+    for name in ("convoso", "dncscrub"):
+        assert filter_group.add(NUMBER, "FPG1").success
+        assert not filter_group.add(NUMBER, "FPG1").success
+        assert lists <= say_listed(doors, NUMBER, "FPG1")
+        assert doors[name].delete(NUMBER, "FPG1").success
+        assert not lists & say_listed(doors, NUMBER, "FPG1")
+        assert not filter_group.delete(NUMBER, "FPG1").success

@@ -1,0 +1,175 @@
+"""
+No dialect says success to an add while the number stays callable.
+
+The five ways in which a real VICIdial does, and every spelling of a number, through
+every door in both editions: after a success all doors say that exactly the numbers of
+the row are listed; otherwise the answer was an error, and nothing was stored anywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.domain.access import Edition
+from tests.wire import stored
+from tests.wire.conftest import Api, Doors
+from tests.wire.doors import COUNTERS, DOORS
+
+N = "7275551299"
+SECOND = "7275551300"
+# Never added: a look-up that calls everything listed proves nothing.
+NEVER = "7275551301"
+
+NONE: tuple[str, ...] = ()
+BOTH = (N, SECOND)
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    What is added, and which numbers then block; NONE where the answer is an error.
+
+    *differing* names the doors that do not do as *blocks* says.
+    """
+
+    name: str
+    text: str
+    blocks: tuple[str, ...]
+    differing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    campaign: str | None = None
+
+    def blocked_by(self, door: str) -> tuple[str, ...]:
+        """Return the numbers that are blocked once *door* has answered."""
+        return self.differing.get(door, self.blocks)
+
+
+# VICIdial and DNCScrub take lists; the others take one number.
+LISTS = {"vicidial": BOTH, "dncscrub": BOTH}
+
+FIVE_WAYS = [
+    Row("1 formatting and country code", "+1 (727) 555-1299", (N,)),
+    Row("2 a comma list", f"{N},{SECOND}", NONE, LISTS),
+    Row(
+        "3 system_internal in lower case",
+        N,
+        NONE,
+        {"vicidial": (N,)},
+        campaign="system_internal",
+    ),
+    Row("4 an unknown campaign", N, NONE, campaign="NOSUCH"),
+    Row("5 a number longer than the column", f"{N}12345678901", NONE),
+]
+
+SPELLINGS = [
+    Row("ten digits", N, (N,)),
+    Row("a leading 1", f"1{N}", (N,)),
+    Row("+1", f"+1{N}", (N,)),
+    Row("+1 and a space", f"+1 {N}", (N,)),
+    Row("dashes", "727-555-1299", (N,)),
+    Row("1 and dashes", "1-727-555-1299", (N,)),
+    Row("dots", "727.555.1299", (N,)),
+    Row("+1 and dots", "+1.727.555.1299", (N,)),
+    Row("spaces", "727 555 1299", (N,)),
+    Row("1 and spaces", "1 727 555 1299", (N,)),
+    Row("parentheses", "(727) 555-1299", (N,)),
+    Row("parentheses alone", "(727)5551299", (N,)),
+    Row("1 and parentheses", "1 (727) 555-1299", (N,)),
+    Row("spaces around it", f"  {N}  ", (N,)),
+    Row("00 and the country code", f"001{N}", (N,)),
+    Row("011 and the country code", f"0111{N}", NONE),
+    Row("a trunk 0", f"0{N}", NONE),
+    Row("+1 twice", f"+1 1 {N}", NONE),
+    Row("a spreadsheet's 5.5e9", "7.3e9", NONE),
+    Row("scientific, all digits", "7.275551299e9", NONE),
+    Row("scientific, in capitals", "7.275551299E+09", NONE),
+    Row("a decimal of the number", "7275551299.0", NONE),
+    Row("a decimal of nine places", "7.275551299", NONE),
+    Row("nine digits", N[:-1], NONE),
+    Row("seven digits", N[3:], NONE),
+    Row("one digit", "7", NONE),
+    Row("eleven digits", f"{N}9", NONE),
+    Row("twelve digits", f"1{N}9", NONE),
+    Row("eighteen digits, the column's length", f"{N}12345678", NONE),
+    Row("two numbers without a separator", f"{N}{SECOND}", NONE),
+    Row("two hundred digits", N * 20, NONE),
+    Row("Arabic digits", "٧٢٧٥٥٥١٢٩٩", NONE),
+    Row("one Arabic digit", f"{N[:-1]}٩", NONE),
+    Row("fullwidth digits", "７２７５５５１２９９", NONE),
+    Row("NUL within", f"{N[:5]}\0{N[5:]}", NONE),
+    Row("NUL at the end", f"{N}\0", NONE),
+    Row("NUL and more digits", f"{N}\0123", NONE),
+    Row("a comma at the end", f"{N},", NONE),
+    Row("a comma and nothing to call", f"{N},7", NONE),
+    Row("a comma list that repeats itself", f"{N},1{N}", NONE),
+    Row("a comma list in two spellings", f"(727) 555-1299, {SECOND}", NONE, LISTS),
+    Row("a semicolon list", f"{N};{SECOND}", NONE),
+    Row("a list with a bar", f"{N}|{SECOND}", NONE),
+    Row("a list in lines", f"{N}\n{SECOND}", NONE),
+    Row("a list with spaces", f"{N} {SECOND}", NONE),
+    Row("a line's end behind it", f"{N}\n", NONE),
+    Row("a tab before it", f"\t{N}", NONE),
+    Row("an extension", f"{N}x12", NONE),
+    Row("a letter O for a zero", "727555129O", NONE),
+    Row("letters of a keypad", "727555CALL", NONE),
+    Row("a whole area code", "727XXXXXXX", NONE),
+    Row("a wildcard", "727555%", NONE),
+    Row("tel:", f"tel:+1{N}", NONE),
+    Row("a spreadsheet's apostrophe", f"'{N}", NONE),
+    Row("a spreadsheet's formula", f'="{N}"', NONE),
+    Row("a minus sign", f"-{N}", NONE),
+    Row("non-breaking spaces", "727\u00a0555\u00a01299", NONE),
+    Row("en dashes", "727\u2013555\u20131299", NONE),
+    Row("a zero-width space", f"{N[:3]}\u200b{N[3:]}", NONE),
+    Row("another country's number", "+49 30 12345678", NONE),
+    Row("ten zeros", "0000000000", NONE),
+    Row("nothing", "", NONE),
+    Row("a space", " ", NONE),
+    Row("no digit", "-", NONE),
+]
+
+through = pytest.mark.parametrize("door", DOORS, ids=lambda name: f"through {name}")
+
+
+@pytest.fixture(params=list(Edition))
+def api(request: pytest.FixtureRequest, make_api) -> Api:
+    """An organisation in each edition of every dialect."""
+    return make_api(edition=str(request.param))
+
+
+@through
+@pytest.mark.parametrize("row", FIVE_WAYS, ids=lambda row: row.name)
+def test_none_of_vicidials_five_ways_leaves_a_number_callable(
+    row: Row, door: str, api: Api, doors: Doors, service_database
+):
+    add_and_look(row, door, api, doors, service_database)
+
+
+@through
+@pytest.mark.parametrize("row", SPELLINGS, ids=lambda row: row.name)
+def test_a_spelling_is_blocked_or_refused(
+    row: Row, door: str, api: Api, doors: Doors, service_database
+):
+    add_and_look(row, door, api, doors, service_database)
+
+
+def add_and_look(
+    row: Row, door: str, api: Api, doors: Doors, service_database: str
+) -> None:
+    said = doors[door].add(row.text, row.campaign)
+
+    blocked = row.blocked_by(door)
+    assert said.success is bool(blocked), said
+    for number in (*BOTH, NEVER):
+        answers = {
+            f"{name}'s {lookup}": find(number, None)
+            for name in doors
+            for lookup, find in doors[name].lookups().items()
+        }
+        assert answers == dict.fromkeys(answers, number in blocked), said
+    counts = {name: doors[name].count() for name in COUNTERS}
+    assert counts == dict.fromkeys(COUNTERS, len(blocked)), said
+    # On whatever list: none of it was stored where no look-up above looks.
+    organisation = api.caller.organisation.id
+    expected = [f"1{number}" for number in blocked]
+    assert stored.numbers(service_database, organisation) == expected, said
