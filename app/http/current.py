@@ -42,15 +42,24 @@ def authenticate(secret: str, needs: Grant) -> Caller:
 
     Raises TokenInvalid, Forbidden, StoreUnavailable.
     """
-    access = services().access
-    found = access.authenticate(
+    found = identify(secret)
+    services().access.require(found, needs)
+    return found
+
+
+def identify(secret: str) -> Caller:
+    """
+    Say who holds *secret*, whatever they may do; the rest may ask ``caller``.
+
+    Raises TokenInvalid, StoreUnavailable.
+    """
+    found = services().access.authenticate(
         secret,
         dialect=request.blueprint or "",
         address=read_address(request.remote_addr),
         request_id=request_id(),
     )
     g.caller = found
-    access.require(found, needs)
     return found
 
 

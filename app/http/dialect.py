@@ -129,6 +129,8 @@ class Dialect:
     )
 
     lanes: Mapping[str, Lane] = field(default_factory=dict)
+    # How its callers show their secret, where that is not as everybody else's do.
+    security_schemes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def owns(self, path: str) -> bool:
         """Whether an unrouted *path* is this dialect's to refuse."""

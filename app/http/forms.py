@@ -92,6 +92,32 @@ def read_page_fields(request: flask.Request) -> Fields:
     )
 
 
+def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str, str]]:
+    """
+    Return a request's parameters one by one, of a body of up to *most_bytes*.
+
+    The query's come first. In multipart a file is a parameter too: its text. Raises
+    RequestMalformed, UnsupportedMediaType, RequestEntityTooLarge.
+    """
+    request.max_content_length = request.max_form_memory_size = most_bytes
+    try:
+        limits.bound_chunked(request.environ, most_bytes)
+        pairs = _parse_pairs(request.query_string)
+        if request.mimetype == MULTIPART:
+            pairs += request.form.items(multi=True)
+            for name, part in request.files.items(multi=True):
+                pairs.append((name, part.stream.read().decode()))
+        elif request.mimetype == FORM:
+            pairs += _parse_pairs(request.get_data(parse_form_data=False))
+        else:
+            pairs += _read_body(request).items()
+    except (OSError, ParseException, ValueError, RecursionError) as error:
+        raise RequestMalformed from error
+    if len(pairs) > limits.FORM_PARAMETERS:
+        raise RequestMalformed
+    return pairs
+
+
 def read_whole(request: flask.Request, most_bytes: int) -> bytes:
     """
     Return a request's body of up to *most_bytes*, told or chunked.
@@ -152,13 +178,15 @@ def read_pairs(text: bytes) -> dict[str, str]:
         # Nothing is encoded: nearly every check.
         pairs = (pair.partition("=") for pair in text.decode().split("&") if pair)
         return {name: value for name, _, value in pairs}
-    return dict(
-        parse_qsl(
-            text.decode(),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=limits.FORM_PARAMETERS,
-        )
+    return dict(_parse_pairs(text))
+
+
+def _parse_pairs(text: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(
+        text.decode(),
+        keep_blank_values=True,
+        errors="strict",
+        max_num_fields=limits.FORM_PARAMETERS,
     )
 
 

@@ -81,6 +81,8 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
         BEARER: {"type": "http", "scheme": "bearer"},
         AUTH_TOKEN: {"type": "apiKey", "in": "query", "name": AUTH_TOKEN},
     }
+    for dialect in dialects:
+        document["components"]["securitySchemes"] |= dialect.security_schemes
     for item in document["paths"].values():
         for operation in item.values():
             operation["responses"].pop("default", None)

@@ -1,0 +1,109 @@
+"""
+Every condition in DNCScrub's words: a status and one line of text.
+
+Only what was done is HTTP 200. A client that reads the line as an answer to a scrub
+finds no number in it.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import NamedTuple
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from app.domain.access import Edition
+from app.domain.errors import (
+    CampaignUnknown,
+    DncError,
+    Forbidden,
+    NumberInvalid,
+    ParameterInvalid,
+    RequestMalformed,
+    StoreUnavailable,
+    TokenInvalid,
+    TooManyNumbers,
+)
+from app.http.dialect import Failure
+from app.http.envelope import RETRY_AFTER_SECONDS
+
+TEXT = "text/plain; charset=utf-8"
+CHALLENGE = 'LoginId realm="dncd"'
+
+# As much of somebody's text as one line of an answer repeats.
+_LONGEST_QUOTATION = 64
+
+
+class TextError(NamedTuple):
+    """What a client reads: a status, and a line that may quote what was sent."""
+
+    status: int
+    text: str
+
+
+Words = Mapping[type[DncError], TextError]
+
+_UNAVAILABLE = TextError(503, "Service unavailable, try again")
+
+_EVERYWHERE: Words = {
+    TokenInvalid: TextError(401, "The loginId is unknown, expired or revoked"),
+    Forbidden: TextError(403, "The loginId may not do this"),
+    RequestMalformed: TextError(400, "The request cannot be read"),
+    ParameterInvalid: TextError(400, "Invalid parameter: {}"),
+    TooManyNumbers: TextError(400, "Too many numbers: at most {} a call"),
+    StoreUnavailable: _UNAVAILABLE,
+}
+
+_WORDS: Mapping[str, Words] = {
+    "pdnc": {
+        **_EVERYWHERE,
+        NumberInvalid: TextError(
+            400,
+            "Error importing or updating phone numbers: {} is not a valid number",
+        ),
+        CampaignUnknown: TextError(400, "Unknown projId"),
+    },
+    "scrub": {
+        **_EVERYWHERE,
+        CampaignUnknown: TextError(400, "Unknown projId or campaignId"),
+    },
+}
+
+# One vendor has one edition: it says the same in both.
+WIRE_ERRORS: Mapping[str, Mapping[str, Words]] = {
+    Edition.DOCUMENTED: _WORDS,
+    Edition.LIVE: _WORDS,
+}
+
+
+def write_error(failure: Failure, operation: str) -> Response:
+    """Return the answer to a request that *operation* could not carry out."""
+    words = _WORDS.get(operation, _EVERYWHERE)
+    if isinstance(failure, InternalServerError):
+        error = _UNAVAILABLE
+    elif isinstance(failure, HTTPException):
+        error = TextError(failure.code or 500, failure.name)
+    else:
+        error = _find(words, type(failure))
+    text = error.text.format(quote(str(failure)))
+    answer = Response(text, status=error.status, content_type=TEXT)
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = CHALLENGE
+    if isinstance(failure, HTTPException) and "Allow" in dict(failure.get_headers()):
+        answer.headers["Allow"] = dict(failure.get_headers())["Allow"]
+    return answer
+
+
+def quote(text: str) -> str:
+    """Return *text* as one printable line may repeat it."""
+    shown = text[:_LONGEST_QUOTATION]
+    return "".join(letter if letter.isprintable() else " " for letter in shown)
+
+
+def _find(words: Words, failure: type[DncError]) -> TextError:
+    for condition in failure.__mro__:
+        if condition in words:
+            return words[condition]
+    return _UNAVAILABLE

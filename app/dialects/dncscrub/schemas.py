@@ -1,0 +1,240 @@
+"""The shape of DNCScrub's requests and answers, for the OpenAPI document."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.dialects.dncscrub.errors import CHALLENGE, TEXT
+from app.dialects.dncscrub.results import (
+    COLUMNS,
+    CONTENT_TYPES,
+    MORE_COLUMNS,
+    VERSIONS,
+    Output,
+)
+from app.dialects.dncscrub.wire import LINE_END, LIST, MULTIPART_NUMBERS, Action
+from app.http import limits
+from app.http.dialect import FormBlueprint, View
+from app.http.envelope import RETRY_AFTER_SECONDS
+from app.http.forms import FORM
+
+LOGIN_ID = "loginId"
+CSV = "text/csv"
+
+_BY_QUERY = f"{LOGIN_ID}InQuery"
+SECURITY_SCHEMES = {
+    LOGIN_ID: {"type": "apiKey", "in": "header", "name": LOGIN_ID},
+    _BY_QUERY: {"type": "apiKey", "in": "query", "name": LOGIN_ID},
+}
+
+Schema = Mapping[str, object]
+
+_TEXT: Schema = {"type": "string"}
+_EXAMPLE_LIST = "5551234567,(555) 123-4568"
+
+_LOGIN_ID: Schema = {
+    **_TEXT,
+    "format": "password",
+    "writeOnly": True,
+    "description": f"The token's secret, unless the header `{LOGIN_ID}` has it.",
+}
+_PROJECT: Schema = {
+    **_TEXT,
+    "maxLength": 30,
+    "description": "A campaign, by its code or id; absent, empty or `0`: the "
+    "organisation's own list.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What the document says of a call."""
+
+    parameters: Mapping[str, Schema]
+    needed: tuple[str, ...]
+    example: Mapping[str, str]
+    refused: str
+    done: Mapping[str, object]
+
+
+PDNC = Operation(
+    parameters={
+        "actionType": {
+            **_TEXT,
+            "enum": list(Action),
+            "description": "`add` and `remove` answer nothing, `count` how many numbers"
+            " the list has and when it last changed, `status` a line for each number.",
+        },
+        LIST: {
+            **_TEXT,
+            "description": "The numbers, separated by commas or line ends, in any "
+            f"spelling; at most {limits.BATCH_NUMBERS}. Not needed for `count`.",
+        },
+        "projId": _PROJECT,
+        "ignoreInvalid": {
+            **_TEXT,
+            "enum": ["0", "1", "false", "true"],
+            "description": "For `add` and `remove`: what is no number is left out, "
+            "rather than everything.",
+        },
+    },
+    needed=("actionType",),
+    example={"actionType": "add", LIST: _EXAMPLE_LIST},
+    refused="Nothing was changed: a parameter is missing or wrong, a number is none, "
+    "the campaign is unknown, or the request cannot be read.",
+    done={
+        "description": "Done. `count`: the number of distinct numbers, and when the "
+        "list last changed. `status`: number, date inserted, last modified, the dates "
+        "empty if it is not listed; MM/dd/yyyy HH:mm:ss in the organisation's zone.",
+        "content": {
+            CSV: {
+                "schema": _TEXT,
+                "example": "5551234567,11/21/2026 09:30:00,11/21/2026 09:30:00"
+                f"{LINE_END}5551234568,,{LINE_END}",
+            },
+            TEXT: {"schema": {**_TEXT, "maxLength": 0}},
+        },
+    },
+)
+
+_ROW: dict[str, str] = {
+    **dict.fromkeys(COLUMNS, ""),
+    "Phone": "5551234567",
+    "ResultCode": "P",
+    "Reserved": "4711",
+    "Reason": ";;;ConsentRevoked",
+}
+_ROW_XML = "".join(
+    f"<{name}>{text}</{name}>" if text else f"<{name}/>" for name, text in _ROW.items()
+)
+
+SCRUB = Operation(
+    parameters={
+        LIST: {
+            **_TEXT,
+            "description": "The numbers, separated by commas or line ends, in any "
+            "spelling, each with `|` and an id of the caller's if it likes; at most "
+            f"{limits.BATCH_NUMBERS}, in multipart {MULTIPART_NUMBERS}.",
+        },
+        "version": {
+            **_TEXT,
+            "enum": list(VERSIONS),
+            "description": "4 and 5 have three columns more.",
+        },
+        "output": {**_TEXT, "enum": list(Output), "description": "csv by default."},
+        "projId": {
+            **_PROJECT,
+            "description": "The campaign that the calls are for, by its code or id; "
+            "absent, empty or `0`: for none in particular.",
+        },
+        "campaignId": {
+            **_PROJECT,
+            "description": "The same. Both together must say the same.",
+        },
+    },
+    needed=(LIST,),
+    example={LIST: _EXAMPLE_LIST, "version": "3"},
+    refused="A parameter is missing or wrong, there are too many numbers, the campaign "
+    "is unknown, or the request cannot be read.",
+    done={
+        "description": "A line for each item, in the order sent, with the number as "
+        "sent. ResultCode: C clean, P on an internal list, I ten digits but no number, "
+        "M not readable as a number. D and B, of registry lists, do not occur. What "
+        "is not known is empty.",
+        "content": {
+            CONTENT_TYPES[Output.CSV]: {
+                "schema": _TEXT,
+                "example": ",".join(_ROW.values()) + LINE_END,
+            },
+            CONTENT_TYPES[Output.JSON]: {
+                "schema": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": list(COLUMNS),
+                        "properties": dict.fromkeys(MORE_COLUMNS, _TEXT),
+                    },
+                },
+                "example": [_ROW],
+            },
+            CONTENT_TYPES[Output.XML]: {
+                "schema": _TEXT,
+                "example": f"<Results><Result>{_ROW_XML}</Result></Results>",
+            },
+        },
+    },
+)
+
+
+def describe(
+    blueprint: FormBlueprint, name: str, operation: Operation, *, form: View, query: View
+) -> tuple[View, View]:
+    """Return the two views of *name*, which read the same wherever it came."""
+    responses = {200: operation.done, **_failures(operation)}
+    security = [{LOGIN_ID: []}, {_BY_QUERY: []}]
+    by_form = blueprint.doc(
+        operationId=name,
+        security=[*security, {}],
+        requestBody=_body(operation),
+        responses=responses,
+    )(form)
+    by_query = blueprint.doc(
+        operationId=f"{name}ByQuery",
+        security=security,
+        parameters=[
+            _in_query(key, schema, needed=key in operation.needed)
+            for key, schema in operation.parameters.items()
+        ],
+        responses=responses,
+    )(query)
+    return by_form, by_query
+
+
+def _body(operation: Operation) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": list(operation.needed),
+        "properties": {LOGIN_ID: _LOGIN_ID, **operation.parameters},
+    }
+    return {
+        "description": "A form; multipart, where the list may be a file, and JSON are "
+        "understood as well.",
+        "required": True,
+        "content": {FORM: {"schema": schema, "example": dict(operation.example)}},
+    }
+
+
+def _in_query(name: str, schema: Schema, *, needed: bool) -> dict[str, object]:
+    bare = {key: value for key, value in schema.items() if key != "description"}
+    return {
+        "name": name,
+        "in": "query",
+        "required": needed,
+        "description": schema["description"],
+        "schema": bare,
+    }
+
+
+def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
+    descriptions = {
+        400: operation.refused,
+        401: "The loginId is unknown, expired or revoked.",
+        403: "The loginId lacks the grant that this needs.",
+        413: "The body is larger than 4 MiB.",
+        415: "The body is neither a form nor JSON.",
+        503: "The database did not answer in time; ask again.",
+    }
+    responses: dict[int, dict[str, Any]] = {
+        status: {"description": text, "content": {TEXT: {"schema": _TEXT}}}
+        for status, text in descriptions.items()
+    }
+    responses[401]["headers"] = {
+        "WWW-Authenticate": {"schema": {**_TEXT, "example": CHALLENGE}}
+    }
+    responses[503]["headers"] = {
+        "Retry-After": {
+            "description": "Seconds to wait before asking again.",
+            "schema": {"type": "integer", "example": int(RETRY_AFTER_SECONDS)},
+        }
+    }
+    return responses
