@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
-import pytest
 import requests
 
 SECONDS = 20
@@ -204,10 +203,10 @@ class Vicidial(Door):
         asked = f"&campaign_dnc_check=Y&campaign_id={campaign}" if campaign else ""
         text = self._get("check_phone_number", f"{number}&dnc_check=Y{asked}")
         user = self.keys.user
+        said = "ERROR: check_phone_number PHONE NUMBER IN"
         listed = {
-            f"ERROR: check_phone_number PHONE NUMBER IN DNC - {number}|{user}\n",
-            f"ERROR: check_phone_number PHONE NUMBER IN CAMPAIGN DNC - "
-            f"{number}|{campaign}|{user}\n",
+            f"{said} DNC - {number}|{user}\n",
+            f"{said} CAMPAIGN DNC - {number}|{campaign}|{user}\n",
         }
         clean = text.startswith("AREACODE: 1|") and text.endswith(
             f"#PHONE: {number}|1||||\n"
@@ -236,7 +235,7 @@ class Vicidial(Door):
 
 
 class Group(Vicidial):
-    """VICIdial's filter phone groups, which are named lists; they cannot be looked up."""
+    """VICIdial's filter phone groups: named lists, which it cannot look up."""
 
     def add(self, number: str, campaign: str | None = None) -> Said:
         return self._change("add_fpg_phone", number, campaign or "")
@@ -306,7 +305,7 @@ class Workspace(Door):
 
 
 class Dncscrub(Door):
-    """The Internal DNC list and the list scrub, with the key in every place it may be."""
+    """The Internal DNC list and the list scrub, with the key in header or form."""
 
     def add(self, number: str, campaign: str | None = None) -> Said:
         return self._change("add", number, campaign)
@@ -377,6 +376,27 @@ class Dncscrub(Door):
         )
         assert answer.status_code == 200, answer.text
         return answer
+
+
+def _bearer(keys: Keys) -> dict[str, str]:
+    return {"Authorization": f"Bearer {keys.token}"}
+
+
+def _data(answer: requests.Response) -> dict:
+    """Return what a success of the native dialect holds."""
+    body = answer.json()
+    assert (answer.status_code, body["success"]) == (200, True), body
+    return body["data"]
+
+
+def _csv(rows: list[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _is_blocked(code: str) -> bool:
+    return {"P": True, "C": False}[code]
 
 
 DOORS: Mapping[str, type[Door]] = {

@@ -172,7 +172,7 @@ def test_of_doors_that_add_one_number_at_the_same_time_one_stores_it(
 
 @added_to_a_campaign_by
 @pytest.mark.parametrize(("finder", "lookup"), CAMPAIGN_LOOKUPS)
-def test_a_campaigns_number_is_found_for_that_campaign_alone(
+def test_a_campaigns_number_is_found_for_that_campaign_alone(  # noqa: PLR0917
     adder, named_by, finder, lookup, api: Api, doors
 ):
     named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}

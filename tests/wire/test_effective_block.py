@@ -95,7 +95,7 @@ SPELLINGS = [
     Row("two hundred digits", N * 20, NONE),
     Row("Arabic digits", "٧٢٧٥٥٥١٢٩٩", NONE),
     Row("one Arabic digit", f"{N[:-1]}٩", NONE),
-    Row("fullwidth digits", "７２７５５５１２９９", NONE),
+    Row("fullwidth digits", "".join(chr(0xFF10 + int(digit)) for digit in N), NONE),
     Row("NUL within", f"{N[:5]}\0{N[5:]}", NONE),
     Row("NUL at the end", f"{N}\0", NONE),
     Row("NUL and more digits", f"{N}\0123", NONE),
