@@ -191,8 +191,7 @@ def _write_xml(rows: Iterable[Row], columns: Sequence[str]) -> str:
     template = "<Result>" + "".join(members) + "</Result>"
     results = (template % tuple(map(_escape, row)) for row in rows)
     return (
-        '<?xml version="1.0" encoding="utf-8"?>'
-        f"<Results>{''.join(results)}</Results>"
+        f'<?xml version="1.0" encoding="utf-8"?><Results>{"".join(results)}</Results>'
     )
 
 

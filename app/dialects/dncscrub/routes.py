@@ -40,7 +40,7 @@ def operation(
             return view(_identify())
 
         form, query = schemas.describe(
-            blueprint, view.__name__, described, form=by_form, query=by_query
+            blueprint, described, form=by_form, query=by_query
         )
         blueprint.form_route(rule, view.__name__, form=form, query=query)
         return view
@@ -110,6 +110,10 @@ def _add(caller: Caller, fields: Fields) -> Response:
     asked = wire.read_numbers(
         fields, _calling_code(caller), skip=wire.read_skip(fields)
     )
+    if not asked.numbers:
+        # There may be no such list, which adding nothing would not tell.
+        services().searches.find_on_list(caller, [], asked.campaign)
+        return _done()
     drafts = [Draft(number, asked.campaign) for number in asked.numbers]
     services().suppressions.suppress_many(caller, drafts)
     return _done()

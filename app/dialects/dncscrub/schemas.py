@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.dialects.dncscrub.errors import CHALLENGE, TEXT
+from app.dialects.dncscrub.errors import CHALLENGE
 from app.dialects.dncscrub.results import (
     COLUMNS,
-    CONTENT_TYPES,
     MORE_COLUMNS,
     VERSIONS,
     Output,
@@ -20,6 +19,7 @@ from app.http.forms import FORM
 
 LOGIN_ID = "loginId"
 CSV = "text/csv"
+TEXT = "text/plain"
 
 _BY_QUERY = f"{LOGIN_ID}InQuery"
 SECURITY_SCHEMES = {
@@ -48,8 +48,9 @@ _PROJECT: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What the document says of a call."""
+    """What the document says of a call; *name* is its identifier there."""
 
+    name: str
     parameters: Mapping[str, Schema]
     needed: tuple[str, ...]
     example: Mapping[str, str]
@@ -58,10 +59,11 @@ class Operation:
 
 
 PDNC = Operation(
+    name="internalDnc",
     parameters={
         "actionType": {
             **_TEXT,
-            "enum": list(Action),
+            "enum": [*map(str, Action)],
             "description": "`add` and `remove` answer nothing, `count` how many numbers"
             " the list has and when it last changed, `status` a line for each number.",
         },
@@ -109,6 +111,7 @@ _ROW_XML = "".join(
 )
 
 SCRUB = Operation(
+    name="scrubNumbers",
     parameters={
         LIST: {
             **_TEXT,
@@ -121,7 +124,11 @@ SCRUB = Operation(
             "enum": list(VERSIONS),
             "description": "4 and 5 have three columns more.",
         },
-        "output": {**_TEXT, "enum": list(Output), "description": "csv by default."},
+        "output": {
+            **_TEXT,
+            "enum": [*map(str, Output)],
+            "description": "csv by default.",
+        },
         "projId": {
             **_PROJECT,
             "description": "The campaign that the calls are for, by its code or id; "
@@ -142,11 +149,11 @@ SCRUB = Operation(
         "M not readable as a number. D and B, of registry lists, do not occur. What "
         "is not known is empty.",
         "content": {
-            CONTENT_TYPES[Output.CSV]: {
+            CSV: {
                 "schema": _TEXT,
                 "example": ",".join(_ROW.values()) + LINE_END,
             },
-            CONTENT_TYPES[Output.JSON]: {
+            "application/json": {
                 "schema": {
                     "type": "array",
                     "items": {
@@ -157,7 +164,7 @@ SCRUB = Operation(
                 },
                 "example": [_ROW],
             },
-            CONTENT_TYPES[Output.XML]: {
+            "application/xml": {
                 "schema": _TEXT,
                 "example": f"<Results><Result>{_ROW_XML}</Result></Results>",
             },
@@ -167,19 +174,19 @@ SCRUB = Operation(
 
 
 def describe(
-    blueprint: FormBlueprint, name: str, operation: Operation, *, form: View, query: View
+    blueprint: FormBlueprint, operation: Operation, *, form: View, query: View
 ) -> tuple[View, View]:
-    """Return the two views of *name*, which read the same wherever it came."""
+    """Return the two views of *operation*, described."""
     responses = {200: operation.done, **_failures(operation)}
-    security = [{LOGIN_ID: []}, {_BY_QUERY: []}]
+    security: list[dict[str, list[str]]] = [{LOGIN_ID: []}, {_BY_QUERY: []}]
     by_form = blueprint.doc(
-        operationId=name,
+        operationId=operation.name,
         security=[*security, {}],
         requestBody=_body(operation),
         responses=responses,
     )(form)
     by_query = blueprint.doc(
-        operationId=f"{name}ByQuery",
+        operationId=f"{operation.name}ByQuery",
         security=security,
         parameters=[
             _in_query(key, schema, needed=key in operation.needed)

@@ -140,8 +140,8 @@ def write_status(
     lines = []
     for number in numbers:
         entry = found.get(number.e164)
-        inserted = write_date(entry and entry.inserted_at, zone)
-        modified = write_date(entry and entry.valid_from, zone)
+        dates = (entry.inserted_at, entry.valid_from) if entry else (None, None)
+        inserted, modified = (write_date(date, zone) for date in dates)
         lines.append(f"{number.national},{inserted},{modified}{LINE_END}")
     return "".join(lines)
 
