@@ -109,8 +109,9 @@ def read_with_default(text: str, default_calling_code: str) -> PhoneNumber:
     """
     Return the number that *text* spells, which may begin with its calling code.
 
-    Where it does so for certain, with ``+`` or ``00``, that is its own; otherwise
-    it is a number of *default_calling_code*, read as ``read`` does. Raises NumberInvalid.
+    Where it does so for certain, with ``+`` or ``00``, that one is its own. Otherwise
+    it is a number of *default_calling_code*, as ``read`` reads it. Raises
+    NumberInvalid.
     """
     digits, international = _read_digits(text)
     code = _leading_calling_code(digits) if international else default_calling_code

@@ -157,11 +157,7 @@ _DOCUMENTED = {
     "add_dnc_phone": _on_list(
         "ADD DNC NUMBERS - {user}|0",
         " - {user}|||1000",
-        {
-            AlreadySuppressed: _said(
-                "DNC NUMBER ALREADY EXISTS - {user}|{phone_number}"
-            )
-        },
+        {AlreadySuppressed: _said("DNC NUMBER ALREADY EXISTS - {user}|{phone_number}")},
     ),
     "delete_dnc_phone": _on_list(
         "DELETE DNC NUMBERS - {user}|0",
@@ -173,7 +169,9 @@ _DOCUMENTED = {
         "ADD FILTER PHONE GROUP NUMBERS - {user}|0",
         " - {user}|||1000",
         {
-            CampaignUnknown: _said("FILTER PHONE GROUP DOES NOT EXIST - {user}|{group}"),
+            CampaignUnknown: _said(
+                "FILTER PHONE GROUP DOES NOT EXIST - {user}|{group}"
+            ),
             AlreadySuppressed: _said(
                 "FILTER PHONE GROUP NUMBER ALREADY EXISTS - "
                 "{user}|{phone_number}|{group}"
@@ -184,7 +182,9 @@ _DOCUMENTED = {
         "DELETE FILTER PHONE GROUP NUMBERS - {user}|0",
         " - {user}|||1000",
         {
-            CampaignUnknown: _said("FILTER PHONE GROUP DOES NOT EXIST - {user}|{group}"),
+            CampaignUnknown: _said(
+                "FILTER PHONE GROUP DOES NOT EXIST - {user}|{group}"
+            ),
             NotSuppressed: _said(
                 "FILTER PHONE GROUP NUMBER DOES NOT EXIST - "
                 "{user}|{phone_number}|{group}"

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from flask import Response, g, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import Rule
 
 from app.dialects.vicidial import schemas, wire
-from app.dialects.vicidial.errors import write_error, write_refusal
+from app.dialects.vicidial.errors import FILTER, write_error, write_refusal
 from app.dialects.vicidial.wire import Call
 from app.domain.access import Caller, Grant
 from app.domain.errors import (
@@ -17,7 +19,7 @@ from app.domain.errors import (
     OperationUnknown,
     ParameterInvalid,
 )
-from app.domain.rules import Rule
+from app.domain.scopes import CampaignReference
 from app.http.current import authenticate_user, services
 from app.http.dialect import dialect_blueprint
 from app.http.forms import read_page_fields
@@ -27,14 +29,20 @@ blueprint.description = schemas.DESCRIPTION
 
 
 class Function(NamedTuple):
-    """What a function needs, and how it is carried out."""
+    """What a function of the page needs, and how it is carried out."""
 
     grants: frozenset[Grant]
     carry_out: Callable[[Call, Caller], Response]
 
 
 def non_agent_api() -> Response:
-    """Carry out the function that the request names."""
+    """
+    Carry out the function that is named.
+
+    Every answer is lines of text, and HTTP 200 also where the function could not be
+    carried out: `SUCCESS:` and `ERROR:` tell which. When it is `SUCCESS` every number
+    blocks, in every dialect.
+    """
     call = g.vicidial_call = wire.read_call(read_page_fields(request))
     if call.function == wire.VERSION:
         return wire.write_version(datetime.now(UTC))
@@ -46,67 +54,45 @@ def inbound_filter() -> Response:
     """
     Ask whether a call from a number is to be filtered.
 
-    `1` if it may not be called, or is in the `group` that is named; otherwise `0`. Any
-    other answer, whose status is not 200, says nothing of the number.
+    `1` if the number may not be called, or is in the group that is named; otherwise
+    `0`. Any other answer, whose status is never 200, says nothing of the number.
     """
     call = g.vicidial_call = wire.read_call(read_page_fields(request))
     caller = authenticate_user(call.user, call.password)
     services().access.require(caller, Grant.CHECK)
     question, group = wire.read_filter(call, caller.organisation)
-    listed = not services().checks.check(caller, question).callable
+    listed = False
     if group is not None:
         services().campaigns.require_group(caller, group)
-        on_group = services().searches.find_on_list(caller, [question.number], group)
-        listed = listed or bool(on_group)
-    return wire.write_filter(listed=listed)
+        listed = bool(
+            services().searches.find_on_list(caller, [question.number], group)
+        )
+    verdict = services().checks.check(caller, question)
+    return wire.write_filter(listed=listed or not verdict.callable)
 
 
 def add_dnc_phone(call: Call, caller: Caller) -> Response:
-    """Add every number to the organisation's list or a campaign's."""
-    numbers = wire.read_numbers(call, caller.organisation)
-    on = wire.read_list(call)
-    services().campaigns.require_called(caller, on)
-    drafts = wire.read_drafts(call, numbers, on)
-    added = services().suppressions.suppress_many(caller, drafts)
-    if not any(added):
-        return write_refusal(AlreadySuppressed, call)
-    return wire.write_done(call, wire.DNC_ADDED)
+    """Put numbers on the organisation's list or a campaign's."""
+    return _add(call, caller, wire.read_list, services().campaigns.require_called)
 
 
 def delete_dnc_phone(call: Call, caller: Caller) -> Response:
-    """Take every number off the organisation's list or a campaign's."""
-    numbers = wire.read_numbers(call, caller.organisation)
-    on = wire.read_list(call)
-    services().campaigns.require_called(caller, on)
-    if not services().suppressions.release_many(caller, numbers, on):
-        return write_refusal(NotSuppressed, call)
-    return wire.write_done(call, wire.DNC_DELETED)
+    """Take numbers off the organisation's list or a campaign's."""
+    return _delete(call, caller, wire.read_list, services().campaigns.require_called)
 
 
 def add_fpg_phone(call: Call, caller: Caller) -> Response:
-    """Add every number to a filter phone group."""
-    numbers = wire.read_numbers(call, caller.organisation)
-    group = wire.read_group(call)
-    services().campaigns.require_group(caller, group)
-    drafts = wire.read_drafts(call, numbers, group)
-    added = services().suppressions.suppress_many(caller, drafts)
-    if not any(added):
-        return write_refusal(AlreadySuppressed, call)
-    return wire.write_done(call, wire.GROUP_ADDED)
+    """Put numbers into a filter phone group."""
+    return _add(call, caller, wire.read_group, services().campaigns.require_group)
 
 
 def delete_fpg_phone(call: Call, caller: Caller) -> Response:
-    """Take every number off a filter phone group."""
-    numbers = wire.read_numbers(call, caller.organisation)
-    group = wire.read_group(call)
-    services().campaigns.require_group(caller, group)
-    if not services().suppressions.release_many(caller, numbers, group):
-        return write_refusal(NotSuppressed, call)
-    return wire.write_done(call, wire.GROUP_DELETED)
+    """Take numbers out of a filter phone group."""
+    return _delete(call, caller, wire.read_group, services().campaigns.require_group)
 
 
 def check_phone_number(call: Call, caller: Caller) -> Response:
-    """Say whether a number is on the lists that are asked about."""
+    """Say whether a number is on one of the lists that are asked about."""
     question = wire.read_question(call, caller.organisation)
     verdict = services().checks.check(caller, question)
     return wire.write_verdict(call, caller.organisation, verdict)
@@ -114,27 +100,83 @@ def check_phone_number(call: Call, caller: Caller) -> Response:
 
 _MODIFY = frozenset({Grant.INSERT})
 _DELETE = frozenset({Grant.INSERT, Grant.DELETE})
+_CHECK = frozenset({Grant.CHECK})
 
 FUNCTIONS: Mapping[str, Function] = {
     "add_dnc_phone": Function(_MODIFY, add_dnc_phone),
     "delete_dnc_phone": Function(_DELETE, delete_dnc_phone),
-    "check_phone_number": Function(frozenset({Grant.CHECK}), check_phone_number),
+    "check_phone_number": Function(_CHECK, check_phone_number),
     "add_fpg_phone": Function(_MODIFY, add_fpg_phone),
     "delete_fpg_phone": Function(_DELETE, delete_fpg_phone),
 }
 
-_OF_USE = {Grant.CHECK, Grant.INSERT, Grant.DELETE}
+ReadList = Callable[[Call], CampaignReference]
+RequireList = Callable[[Caller, CampaignReference], object]
+
+
+def _add(call: Call, caller: Caller, read: ReadList, require: RequireList) -> Response:
+    numbers = wire.read_numbers(call, caller.organisation)
+    on = read(call)
+    require(caller, on)
+    drafts = wire.read_drafts(call, numbers, on)
+    if any(services().suppressions.suppress_many(caller, drafts)):
+        return wire.write_done(call)
+    return write_refusal(AlreadySuppressed, call)
+
+
+def _delete(
+    call: Call, caller: Caller, read: ReadList, require: RequireList
+) -> Response:
+    numbers = wire.read_numbers(call, caller.organisation)
+    on = read(call)
+    require(caller, on)
+    if services().suppressions.release_many(caller, numbers, on):
+        return wire.write_done(call)
+    return write_refusal(NotSuppressed, call)
 
 
 def _admit(call: Call, caller: Caller) -> Function:
-    """Return the function that *caller* may use; raises why not, in VICIdial's order."""
+    """Return the function, which *caller* may use; raises why not, in due order."""
     function = FUNCTIONS.get(call.function)
     if function is None:
         raise OperationUnknown
     if len(call.source) < wire.SHORTEST_SOURCE:
         raise ParameterInvalid
-    if not caller.grants & _OF_USE:
+    if not caller.grants & (_CHECK | _DELETE):
         raise NothingAllowed
     for grant in function.grants:
         services().access.require(caller, grant)
     return function
+
+
+def _register_page(path: str, name: str, example: Mapping[str, object]) -> None:
+    """Let *path* answer any method, as a script does; GET and POST are described."""
+    for method, query in (("GET", True), ("POST", False)):
+        described = schemas.describe_page(name, query=query, example=example)
+        blueprint.route(
+            path,
+            methods=[method],
+            endpoint=described["operationId"],
+            provide_automatic_options=False,
+        )(blueprint.doc(**described)(non_agent_api))
+
+    def answer_any_other(state: BlueprintSetupState) -> None:
+        endpoint = f"{blueprint.name}.{name}ByAnyMethod"
+        state.app.url_map.add(Rule(path, endpoint=endpoint))
+        state.app.view_functions[endpoint] = non_agent_api
+
+    blueprint.record(answer_any_other)
+
+
+_register_page("/vicidial/non_agent_api.php", "nonAgentApi", schemas.ADDING)
+_register_page("/non_agent_api.php", "rootNonAgentApi", schemas.CHECKING)
+blueprint.form_route(
+    "/vicidial/filter",
+    FILTER,
+    form=blueprint.doc(**schemas.describe_filter("inboundFilter", query=False))(
+        inbound_filter
+    ),
+    query=blueprint.doc(**schemas.describe_filter("inboundFilter", query=True))(
+        inbound_filter
+    ),
+)

@@ -1,6 +1,7 @@
 """VICIdial's requests into our words, and our answers into VICIdial's lines."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -28,7 +29,21 @@ SHORTEST_SOURCE = 2
 # What the vendor documents; more of it is not stored.
 LONGEST_SOURCE = 20
 
+VERSION = "version"
 LISTED, NOT_LISTED = "1", "0"
+
+DONE = {
+    "add_dnc_phone": "DNC NUMBER HAS BEEN ADDED - {user}|{phone_number}|{campaign_id}",
+    "delete_dnc_phone": (
+        "DNC NUMBER HAS BEEN DELETED - {user}|{phone_number}|{campaign_id}"
+    ),
+    "add_fpg_phone": (
+        "FILTER PHONE GROUP NUMBER HAS BEEN ADDED - {user}|{phone_number}|{group}"
+    ),
+    "delete_fpg_phone": (
+        "FILTER PHONE GROUP NUMBER HAS BEEN DELETED - {user}|{phone_number}|{group}"
+    ),
+}
 
 _NOT_ASKED = {"", "N"}
 _OTHER_THAN_NAME = re.compile(r"[^-_0-9A-Za-z]")
@@ -98,20 +113,31 @@ def read_numbers(call: Call, organisation: Organisation) -> list[PhoneNumber]:
 
 
 def read_list(call: Call) -> CampaignReference:
-    """Return the list that `campaign_id` names; raises what is wrong with it."""
-    return _read_list(call.campaign_id)
+    """
+    Return the list that `campaign_id` names; raises ParameterMissing, CampaignUnknown.
+
+    The list of a purpose has no name here.
+    """
+    name = call.campaign_id
+    _require_length(name)
+    if name.upper() == OWN_LIST:
+        return scopes.read_campaign(str(scopes.ORGANISATION_LIST))
+    reference = scopes.read_campaign(name)
+    if reference.is_purpose_list:
+        raise CampaignUnknown
+    return reference
 
 
 def read_group(call: Call) -> CampaignReference:
-    """Return the filter phone group that is named; raises what is wrong with it."""
+    """Return what `group` names; raises ParameterMissing, CampaignUnknown."""
     _require_length(call.group)
     return scopes.read_campaign(call.group)
 
 
 def read_drafts(
-    call: Call, numbers: list[PhoneNumber], on: CampaignReference
+    call: Call, numbers: Iterable[PhoneNumber], on: CampaignReference
 ) -> list[Draft]:
-    """Return the entries that an addition asks for; their reason names the source."""
+    """Return the entries that an addition asks for; their reason names its source."""
     reason = f"VICIdial: {call.source[:LONGEST_SOURCE]}"
     return [Draft(number=number, campaign=on, reason=reason) for number in numbers]
 
@@ -126,7 +152,7 @@ def read_question(call: Call, organisation: Organisation) -> Question:
         number = _read_number(call.phone_text, organisation, LONGEST_CHECKED)
     campaign = None
     if call.campaign_dnc_check not in _NOT_ASKED:
-        campaign = _called_for(_read_list(call.campaign_id))
+        campaign = _called_for(read_list(call))
     return Question(number, campaign)
 
 
@@ -135,7 +161,7 @@ def read_filter(
 ) -> tuple[Question, CampaignReference | None]:
     """Return what an inbound filter asks, and the group that it names besides."""
     number = _read_number(call.phone_text, organisation, LONGEST_NUMBER)
-    campaign = _called_for(_read_list(call.campaign_id)) if call.campaign_id else None
+    campaign = _called_for(read_list(call)) if call.campaign_id else None
     return Question(number, campaign), read_group(call) if call.group else None
 
 
@@ -148,40 +174,23 @@ def write_version(now: datetime) -> Response:
     )
 
 
-def write_done(call: Call, what: str) -> Response:
-    """Answer that something was done, with *what*, its `{names}` filled in."""
-    return write_line(call.fill(f"SUCCESS: {{function}} {what}"))
+def write_done(call: Call) -> Response:
+    """Answer that a function which changes a list was carried out."""
+    return write_line(call.fill(f"SUCCESS: {{function}} {DONE[call.function]}"))
 
 
-def found_on(call: Call, verdict: Verdict) -> Rule | None:
+def write_verdict(call: Call, organisation: Organisation, verdict: Verdict) -> Response:
     """
-    Return which of the lists that were asked about has the number, if one has.
+    Answer which of the lists that were asked about has the number, or that none has.
 
-    A purpose's list counts as that of the campaigns which it blocks. None also where
-    the organisation has switched its checking off.
+    A purpose's list counts as that of the campaigns which it blocks. Where the
+    organisation has switched its checking off, none has.
     """
-    rules = {match.rule for match in verdict.matches} if verdict.checked else set()
-    own = call.campaign_id.upper() == OWN_LIST
-    of_campaign = call.campaign_dnc_check not in _NOT_ASKED
-    if Rule.ORGANISATION in rules and (
-        call.dnc_check not in _NOT_ASKED or (of_campaign and own)
-    ):
-        return Rule.ORGANISATION
-    if rules & {Rule.CAMPAIGN, Rule.PURPOSE} and of_campaign and not own:
-        return Rule.CAMPAIGN
-    return None
-
-
-def write_clean(call: Call, organisation: Organisation, at: datetime) -> Response:
-    """
-    Answer that nothing stands against a number.
-
-    The offset is the organisation's own at that instant, in hours: where the number's
-    owner is, nobody knows.
-    """
-    offset = at.astimezone(ZoneInfo(organisation.time_zone)).utcoffset()
-    hours = offset.total_seconds() / 3600 if offset else 0
+    found = _found_on(call, verdict)
+    if found is not None:
+        return write_line(call.fill(f"ERROR: {{function}} PHONE NUMBER IN {found}"))
     code = call.phone_code or organisation.default_phone_code
+    hours = _offset(organisation, verdict.checked_at)
     return write_line(f"AREACODE: 1|{hours:g}#PHONE: {call.phone_number}|{code}||||")
 
 
@@ -202,6 +211,24 @@ def write_text(text: str, status: int = 200) -> Response:
     return response
 
 
+def _found_on(call: Call, verdict: Verdict) -> str | None:
+    rules = {match.rule for match in verdict.matches} if verdict.checked else set()
+    for_own_list = call.campaign_id.upper() == OWN_LIST
+    of_campaign = call.campaign_dnc_check not in _NOT_ASKED
+    of_all = call.dnc_check not in _NOT_ASKED or (of_campaign and for_own_list)
+    if of_all and Rule.ORGANISATION in rules:
+        return "DNC - {phone_number}|{user}"
+    if of_campaign and not for_own_list and rules - {Rule.ORGANISATION}:
+        return "CAMPAIGN DNC - {phone_number}|{campaign_id}|{user}"
+    return None
+
+
+def _offset(organisation: Organisation, at: datetime) -> float:
+    """Return how far the organisation is from UTC: who knows where the number is?"""
+    offset = at.astimezone(ZoneInfo(organisation.time_zone)).utcoffset()
+    return offset.total_seconds() / 3600 if offset else 0.0
+
+
 def _clean_name(fields: Fields, name: str) -> str:
     return _OTHER_THAN_NAME.sub("", fields.get(name, ""))
 
@@ -219,16 +246,6 @@ def _require_digits(text: str, longest: int) -> None:
 def _require_length(name: str) -> None:
     if not SHORTEST_LIST <= len(name) <= LONGEST_LIST:
         raise ParameterMissing
-
-
-def _read_list(name: str) -> CampaignReference:
-    _require_length(name)
-    if name.upper() == OWN_LIST:
-        return scopes.read_campaign(str(scopes.ORGANISATION_LIST))
-    reference = scopes.read_campaign(name)
-    if reference.is_purpose_list:
-        raise CampaignUnknown
-    return reference
 
 
 def _called_for(reference: CampaignReference) -> CampaignReference | None:
