@@ -22,7 +22,8 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 from tests.wire.command import DNCD, Command
-from tests.wire.doors import DOORS, Door, Keys
+from tests.wire.doors import DOORS, Doors
+from tests.wire.doors.door import Keys
 from tests.wire.tcp_proxy import Proxy, proxied
 
 SERVERS = ("gunicorn", "granian")
@@ -243,9 +244,6 @@ def api(make_api: MakeApi) -> Api:
 def edition_api(request: pytest.FixtureRequest, make_api: MakeApi) -> Api:
     """A client of an organisation in each edition."""
     return make_api(edition=request.param)
-
-
-Doors = Mapping[str, Door]
 
 
 def open_doors(api: Api) -> Doors:

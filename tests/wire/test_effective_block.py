@@ -13,8 +13,8 @@ import pytest
 
 from app.domain.access import Edition
 from tests.wire import stored
-from tests.wire.conftest import Api, Doors
-from tests.wire.doors import COUNTERS, DOORS
+from tests.wire.conftest import Api, open_doors
+from tests.wire.doors import COUNTERS, DOORS, Doors, find_answers
 
 N = "7275551299"
 SECOND = "7275551300"
@@ -131,45 +131,64 @@ SPELLINGS = [
 through = pytest.mark.parametrize("door", DOORS, ids=lambda name: f"through {name}")
 
 
-@pytest.fixture(params=list(Edition))
-def api(request: pytest.FixtureRequest, make_api) -> Api:
-    """An organisation in each edition of every dialect."""
-    return make_api(edition=str(request.param))
-
-
 @through
+@pytest.mark.parametrize("edition", Edition)
 @pytest.mark.parametrize("row", FIVE_WAYS, ids=lambda row: row.name)
 def test_none_of_vicidials_five_ways_leaves_a_number_callable(
-    row: Row, door: str, api: Api, doors: Doors, service_database
+    row: Row, edition: str, door: str, make_api, service_database
 ):
-    add_and_look(row, door, api, doors, service_database)
+    api = make_api(edition=edition)
+    doors = open_doors(api)
 
-
-@through
-@pytest.mark.parametrize("row", SPELLINGS, ids=lambda row: row.name)
-def test_a_spelling_is_blocked_or_refused(
-    row: Row, door: str, api: Api, doors: Doors, service_database
-):
-    add_and_look(row, door, api, doors, service_database)
-
-
-def add_and_look(
-    row: Row, door: str, api: Api, doors: Doors, service_database: str
-) -> None:
     said = doors[door].add(row.text, row.campaign)
 
     blocked = row.blocked_by(door)
     assert said.success is bool(blocked), said
-    for number in (*BOTH, NEVER):
-        answers = {
-            f"{name}'s {lookup}": find(number, None)
-            for name in doors
-            for lookup, find in doors[name].lookups().items()
-        }
+    for number in {N, NEVER, *blocked}:
+        answers = find_answers(doors, number)
         assert answers == dict.fromkeys(answers, number in blocked), said
+    assert_nothing_is_stored_but(blocked, api, doors, service_database)
+
+
+@through
+@pytest.mark.parametrize("row", SPELLINGS, ids=lambda row: row.name)
+def test_a_spelling_is_blocked_everywhere_or_refused(
+    row: Row, door: str, api: Api, doors: Doors, service_database
+):
+    said = doors[door].add(row.text)
+
+    blocked = row.blocked_by(door)
+    assert said.success is bool(blocked), said
+    for number in blocked:
+        answers = find_answers(doors, number)
+        assert answers == dict.fromkeys(answers, True), said
+    assert_nothing_is_stored_but(blocked, api, doors, service_database)
+
+
+@through
+def test_the_live_edition_blocks_and_refuses_the_same_spellings(
+    door: str, make_api, service_database
+):
+    api = make_api(edition="live")
+    doors = open_doors(api)
+    done, expected = {}, {}
+    for row in SPELLINGS:
+        blocked = row.blocked_by(door)
+        success = doors[door].add(row.text).success
+        listed = stored.numbers(service_database, api.caller.organisation.id)
+        done[row.name] = success, listed
+        expected[row.name] = bool(blocked), [f"1{number}" for number in blocked]
+        for key in listed:
+            assert doors["convoso"].delete(key[1:]).success
+
+    assert done == expected
+
+
+def assert_nothing_is_stored_but(
+    numbers: tuple[str, ...], api: Api, doors: Doors, service_database: str
+) -> None:
     counts = {name: doors[name].count() for name in COUNTERS}
-    assert counts == dict.fromkeys(COUNTERS, len(blocked)), said
-    # On whatever list: none of it was stored where no look-up above looks.
-    organisation = api.caller.organisation.id
-    expected = [f"1{number}" for number in blocked]
-    assert stored.numbers(service_database, organisation) == expected, said
+    assert counts == dict.fromkeys(COUNTERS, len(numbers))
+    # On whatever list, and not only where a look-up looks.
+    found = stored.numbers(service_database, api.caller.organisation.id)
+    assert found == [f"1{number}" for number in numbers]
