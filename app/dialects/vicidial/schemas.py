@@ -173,7 +173,7 @@ def describe_page(name: str, *, query: bool, example: Described) -> dict[str, An
         **_describe_request(name, PAGE, ["function"], example, query=query),
         "responses": {
             DONE: {
-                "description": "Done, or refused in one of the lines that the tag lists.",
+                "description": "Done, or refused in a line that the tag lists.",
                 "content": {_TEXT: done},
             },
             **_describe_failures([line for line in lines if line.status != DONE]),
