@@ -106,7 +106,7 @@ def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str,
         if request.mimetype == MULTIPART:
             pairs += request.form.items(multi=True)
             for name, part in request.files.items(multi=True):
-                pairs.append((name, part.stream.read().decode()))
+                pairs.append((name, part.stream.read().decode("utf-8-sig")))
         elif request.mimetype == FORM:
             pairs += _parse_pairs(request.get_data(parse_form_data=False))
         else:
