@@ -84,7 +84,11 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
     for dialect in dialects:
         document["components"]["securitySchemes"] |= dialect.security_schemes
     for item in document["paths"].values():
+        # What the path has in it belongs to each operation, as its other parameters do.
+        in_path = item.pop("parameters", [])
         for operation in item.values():
+            if in_path:
+                operation["parameters"] = [*in_path, *operation.get("parameters", [])]
             operation["responses"].pop("default", None)
             operation["responses"].pop("422", None)
     document["tags"] = [

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.access import Grant
-from app.domain.scopes import Campaign
+from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
 from tests.wire.dncscrub import (
     CSV,
     NUMBER,
@@ -233,7 +233,7 @@ def test_a_project_is_a_campaign_by_code_or_id(api):
 
 
 def test_a_project_may_be_a_named_list(api):
-    group = Campaign(0, "FPGROUP1", "Filter group", "FILTER_PHONE_GROUP")
+    group = Campaign(0, "FPGROUP1", "Filter group", FILTER_PHONE_GROUP)
     api.services.campaigns.add(api.caller, None, group)
 
     add(api, NUMBER, projId="FPGROUP1")
@@ -262,6 +262,10 @@ ACTIONS = "Invalid parameter: actionType is none of add, remove, count, status"
         ({"actionType": "add", "phoneList": NUMBER, "projId": "X1"}, "Unknown projId"),
         ({"actionType": "add", "phoneList": NUMBER, "projId": "-1"}, "Unknown projId"),
         ({"actionType": "add", "phoneList": NUMBER, "projId": "*"}, "Unknown projId"),
+        (
+            {"actionType": "add", "phoneList": NUMBER, "projId": "system_internal"},
+            "Unknown projId",
+        ),
         (
             {
                 "actionType": "add",

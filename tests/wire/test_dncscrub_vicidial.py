@@ -44,8 +44,9 @@ def batch(api: Api, leads: list[str], **settings: str) -> list[str]:
         number, _, rest = line.partition(",")
         if number != leads[index]:
             raise Unmatched(line)
-        # What is kept of a line goes into a statement between apostrophes.
+        # A line goes into a statement between apostrophes, and into 255 characters.
         assert not re.search(r"['\\]", line)
+        assert len(line) <= 255
         statuses.append(STATUSES[rest.split(",")[0]])
     return statuses
 

@@ -38,6 +38,8 @@ _SEPARATES_ID = "|"
 _NO_REASON = ";;;"
 # VICIdial's inbound filter looks for these words.
 _NOT_VALID = f"{_NO_REASON}not a valid number"
+# So that a line fits where VICIdial keeps it.
+_REASON_LENGTH = 200
 # What would end a part, a column or a line, and what VICIdial hands to its database.
 _BARRED = str.maketrans(dict.fromkeys(";,'\"\\`\r\n", " "))
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -153,10 +155,15 @@ def _answer_items(scrub: Scrub, hits: Hits) -> Iterator[Row]:
             code = _judge(text, scrub.calling_code)
             yield Row(text, code, reserved, _NOT_VALID, "", "")
         elif (hit := hits.get(key)) is not None:
-            reason = _NO_REASON + (hit.reason or "").translate(_BARRED)
+            reason = _write_reason(hit.reason)
             yield Row(text, Code.LISTED, reserved, reason, "", country_of(key))
         else:
             yield Row(text, Code.CLEAN, reserved, _NO_REASON, "", country_of(key))
+
+
+def _write_reason(reason: str | None) -> str:
+    """Return the four parts; there is none for internal lists, so the last is it."""
+    return _NO_REASON + (reason or "")[:_REASON_LENGTH].translate(_BARRED)
 
 
 def _judge(text: str, calling_code: str) -> Code:
