@@ -40,6 +40,8 @@ BY_ID = ["convoso", "native", "dncscrub"]
 CAMPAIGN_ADDERS = [(name, "code") for name in WITH_CAMPAIGNS]
 CAMPAIGN_ADDERS += [(name, "id") for name in BY_ID]
 CAMPAIGN_LOOKUPS = [one for one in LOOKUPS if one[0] in WITH_CAMPAIGNS]
+# The workspace, which knows no campaigns, shows what is on any list.
+ON_ANY_LIST = {("workspace", "list")}
 # May it be called? Not only: what is on that list?
 CHECKS = [
     ("native", "check"),
@@ -231,9 +233,25 @@ def test_a_campaigns_number_leaves_that_list_alone_whoever_deletes_it(
     second = doors[deleter].delete(NUMBER, "SPRING")
 
     assert (first.success, second.success) == (True, True), (first, second)
-    assert say_listed(doors, NUMBER) == set()
+    assert say_listed(doors, NUMBER) == ON_ANY_LIST
     assert say_listed(doors, NUMBER, "SPRING") == set()
     assert say_listed(doors, NUMBER, "AUTUMN") == set(CAMPAIGN_LOOKUPS)
+
+
+@added_to_a_campaign_by
+def test_a_campaigns_number_is_found_counted_and_deleted_in_the_workspace_too(
+    adder, named_by, api: Api, doors
+):
+    named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
+    workspace = doors["workspace"]
+
+    doors[adder].add(NUMBER, named[named_by])
+
+    assert (workspace.is_listed(NUMBER), workspace.count()) == (True, 1)
+    assert say_listed(doors, NUMBER) == ON_ANY_LIST
+    assert workspace.delete(NUMBER).success
+    assert (workspace.is_listed(NUMBER), workspace.count()) == (False, 0)
+    assert say_listed(doors, NUMBER, "SPRING") == set()
 
 
 @added_by

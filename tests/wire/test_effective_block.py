@@ -201,3 +201,31 @@ def assert_nothing_is_stored_but(
     # On whatever list, and not only where a look-up looks.
     found = stored.numbers(service_database, api.caller.organisation.id)
     assert found == [f"1{number}" for number in numbers]
+
+
+# Who reads a calling code in the number, and so takes another country's.
+INTERNATIONAL = {
+    "convoso": False,
+    "native": True,
+    "vicidial": True,
+    "workspace": True,
+    "dncscrub": False,
+}
+
+
+@through
+def test_another_countrys_number_is_blocked_under_its_own_code_or_refused(
+    door: str, api: Api, doors: Doors, service_database
+):
+    german = {"phone_number": "3012345678", "phone_code": "49"}
+
+    said = doors[door].add("+49 30 12345678")
+
+    assert said.success is INTERNATIONAL[door], said
+    checked = api.call("dnc/check", **german)["data"]
+    assert checked["callable"] is not said.success
+    assert len(api.search(**german)) == said.success
+    listed = stored.numbers(service_database, api.caller.organisation.id)
+    assert listed == ["493012345678"] * said.success
+    # The same digits with calling code 1 are somebody else's.
+    assert api.call("dnc/check", **german | {"phone_code": "1"})["data"]["callable"]
