@@ -50,6 +50,10 @@ def non_agent_api() -> Response:
     return _admit(call, caller).carry_out(call, caller)
 
 
+# Flask would answer OPTIONS by itself, and flask-smorest keeps it from being told.
+non_agent_api.provide_automatic_options = False  # type: ignore[attr-defined]
+
+
 def inbound_filter() -> Response:
     """
     Ask whether a call from a number is to be filtered.
@@ -157,7 +161,6 @@ def _register_page(path: str, name: str, example: Mapping[str, object]) -> None:
             path,
             methods=[method],
             endpoint=described["operationId"],
-            provide_automatic_options=False,
         )(blueprint.doc(**described)(non_agent_api))
 
     def answer_any_other(state: BlueprintSetupState) -> None:
