@@ -1,6 +1,5 @@
 """The bearer-token JSON API."""
 
-import json
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -51,7 +50,7 @@ class Workspace(Door):
         assert said["code"] == answer.status_code, said
         assert said["status"] is (answer.status_code == 200), said
         assert bool(said["errorMessage"]) is not said["status"], said
-        return Said(said["status"], f"{said['code']} {json.dumps(said)}")
+        return Said(said["status"], said["message"] or said["errorMessage"])
 
     def _request(self, method: str, path: str, **body: object) -> requests.Response:
         return requests.request(
