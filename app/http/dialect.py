@@ -95,18 +95,20 @@ def needs(grant: Grant, secret_field: str) -> Callable[[View], View]:
     return decorate
 
 
-def needs_token(grant: Grant, secret_field: str) -> Callable[[View], View]:
+def needs_token(grant: Grant, secret_field: str | None) -> Callable[[View], View]:
     """
     Let only a caller with *grant* pass whose body is no form: by bearer token.
 
-    Who cannot send one may put it into the query, as *secret_field*.
+    Who cannot send one may put it into the query, as *secret_field*, if there is one.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def authenticated(**arguments: Any) -> Response:
             offered = request.authorization
-            secret = (offered and offered.token) or request.args.get(secret_field)
+            secret = offered and offered.token
+            if not secret and secret_field:
+                secret = request.args.get(secret_field)
             current.authenticate(secret or "", grant)
             return view(**arguments)
 

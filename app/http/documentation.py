@@ -92,10 +92,18 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Registers views of *blueprint*, described by the *errors* that they can say."""
+    """
+    Registers views of *blueprint*, described by the *errors* that they can say.
+
+    A refusal looks like *failure*, as *write_body* writes it. Where *secret_field* is
+    None, a token is taken as bearer alone.
+    """
 
     blueprint: FormBlueprint
     errors: Mapping[str, Mapping[str, Words]]
+    failure: type[Schema] = Answer
+    write_body: Callable[[WireError], dict[str, object]] = write_body
+    secret_field: str | None = AUTH_TOKEN
 
     def form_operation(
         self, rule: str, grant: Grant, asked: Schema, answer: type[Schema]
@@ -142,11 +150,11 @@ class Described:
 
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
-                security=BY_TOKEN,
+                security=self._security(),
                 parameters=list(parameters),
                 requestBody=body.as_openapi(),
                 responses={REFUSED: answer.as_openapi()},
-            )(needs_token(grant, AUTH_TOKEN)(checked))
+            )(needs_token(grant, self.secret_field)(checked))
             described = self.describe_failures(described, view.__name__, body)
             self.blueprint.route(rule, methods=["POST"])(described)
             return view
@@ -159,27 +167,32 @@ class Described:
         grant: Grant,
         answer: Answers,
         parameters: Sequence[Mapping[str, object]] = (),
+        *,
+        method: str = "GET",
     ) -> Callable[[View], View]:
-        """Register a view under GET that answers a file, for callers with *grant*."""
+        """Register a view that reads no body and answers one, for those with *grant*."""
 
         def register(view: View) -> View:
             @wraps(view)
             def checked(**arguments: Any) -> Response:
                 if request.method == "HEAD":
-                    raise MethodNotAllowed(["GET"])
+                    raise MethodNotAllowed([method])
                 return view(**arguments)
 
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
-                security=BY_TOKEN,
+                security=self._security(),
                 parameters=list(parameters),
                 responses={REFUSED: answer.as_openapi()},
-            )(needs_token(grant, AUTH_TOKEN)(checked))
+            )(needs_token(grant, self.secret_field)(checked))
             described = self.describe_failures(described, view.__name__, None)
-            self.blueprint.route(rule, methods=["GET"])(described)
+            self.blueprint.route(rule, methods=[method])(described)
             return view
 
         return register
+
+    def _security(self) -> list[dict[str, list[str]]]:
+        return BY_TOKEN if self.secret_field else BY_TOKEN[:1]
 
     def describe(self, view: View, answer: type[Schema], *, suffix: str = "") -> View:
         """Return *view* described, answers good and bad; *suffix* ends its name."""
@@ -194,13 +207,14 @@ class Described:
 
     def describe_failures(self, view: View, operation: str, body: Body | None) -> View:
         """Return *view* described with its answers to what it cannot carry out."""
-        words = partial(find_words, self.errors[Edition.DOCUMENTED][operation])
+        table = self.errors[Edition.DOCUMENTED][operation]
+        words = partial(find_words, table)
         of_body: tuple[tuple[WireError, str], ...] = ()
         if body is not None:
             of_body = ((_UNSUPPORTED, body.unsupported),)
             if body.most_bytes is not None:
                 of_body = ((_TOO_LARGE, body.too_large), *of_body)
-        for error, description in (
+        usual = (
             (words(RequestMalformed), self._describe_unreadable(operation)),
             (words(TokenInvalid), "The token is unknown, expired or revoked."),
             (words(Forbidden), "The token lacks the grant that this needs."),
@@ -209,12 +223,16 @@ class Described:
                 words(StoreUnavailable),
                 "The database did not answer in time; ask again.",
             ),
-        ):
+        )
+        told = {REFUSED, *(error.status for error, _ in usual)}
+        others = [(error, error.text) for error in table.values()]
+        of_its_own = [other for other in others if other[0].status not in told]
+        for error, description in (*usual, *of_its_own):
             view = self.blueprint.alt_response(
                 error.status,
-                schema=Answer,
+                schema=self.failure,
                 description=description,
-                example=write_body(error),
+                example=self.write_body(error),
                 headers=_headers(error) or None,
             )(view)
         return view

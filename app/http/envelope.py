@@ -70,18 +70,30 @@ def write_body(error: WireError) -> dict[str, object]:
 
 def write_failure(words: Words, failure: Failure) -> Response:
     """Return the answer to a request that an operation with *words* refuses."""
-    if isinstance(failure, InternalServerError):
-        error = find_words(words, StoreUnavailable)
-    elif isinstance(failure, HTTPException):
-        status = failure.code or 500
-        error = WireError(status, failure.name, status)
-    else:
-        error = find_words(words, type(failure))
-        if isinstance(failure, FileRefused | ParameterInvalid) and str(failure):
-            error = error._replace(text=f"{error.text}: {failure}")
+    error = word(words, failure)
     body = write_body(error)
     if isinstance(failure, AlreadySuppressed):
         body["id"] = failure.entry_id
+    return write_refusal(error, failure, body)
+
+
+def word(words: Words, failure: Failure) -> WireError:
+    """Return what an operation with *words* says of *failure*."""
+    if isinstance(failure, InternalServerError):
+        return find_words(words, StoreUnavailable)
+    if isinstance(failure, HTTPException):
+        status = failure.code or 500
+        return WireError(status, failure.name, status)
+    error = find_words(words, type(failure))
+    if isinstance(failure, FileRefused | ParameterInvalid) and str(failure):
+        error = error._replace(text=f"{error.text}: {failure}")
+    return error
+
+
+def write_refusal(
+    error: WireError, failure: Failure, body: Mapping[str, object]
+) -> Response:
+    """Return the answer with *body*, and the headers that belong to *failure*."""
     response = Response(
         json.dumps(body), status=error.status, content_type="application/json"
     )

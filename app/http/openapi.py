@@ -82,7 +82,11 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
         AUTH_TOKEN: {"type": "apiKey", "in": "query", "name": AUTH_TOKEN},
     }
     for item in document["paths"].values():
+        # What the path has in it belongs to each operation, as its other parameters do.
+        in_path = item.pop("parameters", [])
         for operation in item.values():
+            if in_path:
+                operation["parameters"] = [*in_path, *operation.get("parameters", [])]
             operation["responses"].pop("default", None)
             operation["responses"].pop("422", None)
     document["tags"] = [

@@ -73,8 +73,10 @@ class WireTap:
             server.sendall(startup + self._read(client, _length(startup) - 4))
             while kind := client.recv(1):
                 head = self._read(client, 4)
-                server.sendall(kind + head + self._read(client, _length(head) - 4))
+                body = self._read(client, _length(head) - 4)
+                # Before the server can answer, so that no count comes late.
                 self.messages[kind.decode()] += 1
+                server.sendall(kind + head + body)
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
