@@ -33,7 +33,24 @@ CONFIG = {
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": ["200", "400", "401"]}
             },
-        }
+        },
+        # Nor which is a caller's number; and whoever guesses passwords is locked out.
+        {
+            "include-path-regex": "^/vicidial/filter$",
+            "checks": {
+                "positive_data_acceptance": {
+                    "expected-statuses": ["200", "400", "401", "429"]
+                },
+                "negative_data_rejection": {
+                    "expected-statuses": ["200", "400", "401", "403", "413", "429"]
+                },
+            },
+        },
+        # A page takes every method.
+        {
+            "include-path-regex": "non_agent_api.php$",
+            "checks": {"unsupported_method": {"enabled": False}},
+        },
     ],
 }
 
