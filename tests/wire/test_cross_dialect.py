@@ -8,11 +8,12 @@ nothing waits between two of them. tests/wire/doors.py is how each dialect is as
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import psutil
 import pytest
 
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
 from tests.wire import stored
-from tests.wire.conftest import Api, open_doors
+from tests.wire.conftest import WORKERS, Api, Service, open_doors
 from tests.wire.doors import (
     COUNTERS,
     DELETERS,
@@ -42,6 +43,12 @@ CAMPAIGN_ADDERS += [(name, "id") for name in BY_ID]
 CAMPAIGN_LOOKUPS = [one for one in LOOKUPS if one[0] in WITH_CAMPAIGNS]
 # The workspace, which knows no campaigns, shows what is on any list.
 ON_ANY_LIST = {("workspace", "list")}
+# What says nothing of a listed number while an organisation has checks switched off.
+UNCHECKED = {
+    ("native", "check"),
+    ("vicidial", "check_phone_number"),
+    ("vicidial", "filter"),
+}
 # May it be called? Not only: what is on that list?
 CHECKS = [
     ("native", "check"),
@@ -148,7 +155,10 @@ def test_a_number_is_another_organisations_business_whoever_added_it(
 
 
 @added_by
-def test_whichever_worker_is_asked_knows_what_the_last_one_was_told(adder, doors):
+def test_whichever_worker_is_asked_knows_what_the_last_one_was_told(
+    adder, doors, service: Service
+):
+    assert len(psutil.Process(service.process.pid).children()) >= WORKERS > 1
     deleter = adder if adder in DELETERS else "vicidial"
     for round_ in range(3):
         number = str(7275550000 + round_)
@@ -300,3 +310,15 @@ def test_a_filter_phone_group_is_a_list_to_every_door_with_campaigns(api: Api, d
         assert doors[name].delete(NUMBER, "FPG1").success
         assert not lists & say_listed(doors, NUMBER, "FPG1")
         assert not filter_group.delete(NUMBER, "FPG1").success
+
+
+def test_a_switch_that_lets_calls_go_unchecked_takes_nothing_off_a_list(api, doors):
+    doors["dncscrub"].add(NUMBER)
+    api.services.organisations.switch_checking(api.caller, enabled=False)
+
+    silent = set(LOOKUPS) - say_listed(doors, NUMBER)
+
+    assert silent == UNCHECKED
+    assert {doors[name].count() for name in COUNTERS} == {1}
+    api.services.organisations.switch_checking(api.caller, enabled=True)
+    assert say_listed(doors, NUMBER) == set(LOOKUPS)
