@@ -96,8 +96,9 @@ def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str,
     """
     Return a request's parameters one by one, of a body of up to *most_bytes*.
 
-    The query's come first. In multipart a file is a parameter too: its text. Raises
-    RequestMalformed, UnsupportedMediaType, RequestEntityTooLarge.
+    The query's come first. In multipart a file is a parameter too: its text; in JSON
+    null is an empty one. Raises RequestMalformed, UnsupportedMediaType,
+    RequestEntityTooLarge.
     """
     request.max_content_length = request.max_form_memory_size = most_bytes
     try:
@@ -109,6 +110,9 @@ def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str,
                 pairs.append((name, part.stream.read().decode("utf-8-sig")))
         elif request.mimetype == FORM:
             pairs += _parse_pairs(request.get_data(parse_form_data=False))
+        elif request.mimetype == JSON:
+            members = _read_json(request.get_data(parse_form_data=False))
+            pairs += [(name, text or "") for name, text in members]
         else:
             pairs += _read_body(request).items()
     except (OSError, ParseException, ValueError, RecursionError) as error:
@@ -166,7 +170,8 @@ def _read_body(request: flask.Request) -> dict[str, str]:
         return _read_form(request)
     body = request.get_data(parse_form_data=False)
     if request.mimetype == JSON:
-        return _read_json(body)
+        members = dict(_read_json(body))
+        return {name: text for name, text in members.items() if text is not None}
     if body:
         raise UnsupportedMediaType
     return {}
@@ -190,15 +195,15 @@ def _parse_pairs(text: bytes) -> list[tuple[str, str]]:
     )
 
 
-def _read_json(body: bytes) -> dict[str, str]:
-    members = json.loads(body.decode()) if body else {}
-    if not isinstance(members, dict):
+def _read_json(body: bytes) -> list[tuple[str, str | None]]:
+    # An object is a tuple, so that no array is taken for one.
+    members = json.loads(body.decode(), object_pairs_hook=tuple) if body else ()
+    if not isinstance(members, tuple):
         raise RequestMalformed
-    return {
-        name: _read_member(value)
-        for name, value in members.items()
-        if value is not None
-    }
+    return [
+        (name, None if value is None else _read_member(value))
+        for name, value in members
+    ]
 
 
 def _read_member(value: object) -> str:

@@ -54,6 +54,15 @@ def test_the_login_id_may_come_in_the_query_and_the_list_in_the_body(api):
     assert listed(api, NUMBER)
 
 
+def test_everything_may_come_in_the_query_of_a_post_without_a_body(api):
+    answer = requests.post(
+        f"{api.base}{PDNC}", params={"loginId": api.token, **ADD}, timeout=10
+    )
+
+    assert essence(answer) == (200, TEXT, "")
+    assert listed(api, NUMBER)
+
+
 @pytest.mark.parametrize("call", ["pdnc", "scrub"])
 @pytest.mark.parametrize("way", ["query", "form", "json", "multipart"])
 @pytest.mark.parametrize("key", ["", "wrong", "dncd_0123456789abcdefghijkl012345", "ü"])
@@ -103,6 +112,18 @@ def test_a_parameter_that_says_two_things_is_refused(first, again, api):
 
     name = next(iter(again))
     assert essence(answer) == (400, TEXT, f"Invalid parameter: {name} is there twice")
+    assert api.search() == []
+
+
+def test_json_that_says_two_things_of_one_name_is_refused(api):
+    answer = api.session.post(
+        f"{api.base}{PDNC}",
+        data=f'{{"actionType":"add","phoneList":"{NUMBER}","phoneList":"{OTHER}"}}',
+        headers={"loginId": api.token, "Content-Type": "application/json"},
+        timeout=10,
+    )
+
+    assert essence(answer) == (400, TEXT, "Invalid parameter: phoneList is there twice")
     assert api.search() == []
 
 
