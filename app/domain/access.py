@@ -8,6 +8,7 @@ without asking the database.
 
 import hashlib
 import ipaddress
+import re
 import secrets
 import string
 import zlib
@@ -21,6 +22,7 @@ _PREFIX = "dncd_"
 _RANDOM_LENGTH = 22
 _CHECKSUM_LENGTH = 6
 _IPV6_SITE_BITS = 64
+_USER_NAME = re.compile(r"[-_0-9A-Za-z]{1,64}")
 _SECRET_LENGTH = len(_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 
 
@@ -123,6 +125,11 @@ def hash_secret(secret: str) -> bytes:
     A slow hash would guard a guessable password; 131 random bits cannot be guessed.
     """
     return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def is_user_name(text: str) -> bool:
+    """Whether *text* can be a user's name, which clients' cleaning leaves as it is."""
+    return _USER_NAME.fullmatch(text) is not None
 
 
 def login_key(user: str, address: str | None) -> bytes:

@@ -13,10 +13,17 @@ from app.domain.access import (
     Token,
     hash_secret,
     is_secret,
+    is_user_name,
     login_key,
     new_secret,
 )
-from app.domain.errors import Forbidden, LoginLocked, StoreUnavailable, TokenInvalid
+from app.domain.errors import (
+    Forbidden,
+    LoginLocked,
+    SettingInvalid,
+    StoreUnavailable,
+    TokenInvalid,
+)
 from app.domain.events import OperationKind
 from app.services.memory import Memory
 from app.store import login_failures, operations, tokens
@@ -94,8 +101,11 @@ class Access:
         """
         Make a token and return its secret, which is not kept anywhere.
 
-        Raises SettingInvalid if *user* belongs to another token.
+        Raises SettingInvalid if *user* is no name or belongs to another token.
         """
+        if user is not None and not is_user_name(user):
+            message = f"a user has 1 to 64 letters, digits, - and _, unlike {user!r}"
+            raise SettingInvalid(message)
         secret = new_secret()
         with self._database.transaction(Scope(caller.organisation.id)) as tx:
             tokens.issue(

@@ -292,6 +292,13 @@ def test_what_is_sent_is_cleaned_before_it_is_used_and_echoed(strict):
     assert entry["reason"] == "VICIdial: test"
 
 
+def test_a_number_under_another_name_is_none(strict):
+    said = strict.say("add_dnc_phone", phone=NUMBER, campaign_id=OWN)
+
+    assert "YOU MUST USE ALL REQUIRED FIELDS" in said
+    assert strict.listed() == []
+
+
 def test_the_reason_of_an_entry_is_its_source_and_no_longer_than_documented(strict):
     strict.say("add_dnc_phone", **DNC, source="x" * 50)
 

@@ -243,7 +243,7 @@ WIRE_ERRORS: Mapping[str, Mapping[str, Lines]] = {
 def write_error(failure: Failure, operation: str) -> Response:
     """Return the answer to a request that could not be carried out."""
     call: Call | None = g.get("vicidial_call")
-    line = find_line(failure, operation, call)
+    line = _find_line(failure, operation, call)
     answer = write_line(call.fill(line.text) if call else line.text, line.status)
     if line.status == _UNAVAILABLE:
         answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -259,7 +259,7 @@ def write_refusal(condition: type[DncError], call: Call) -> Response:
     return write_line(call.fill(_lines(call.function)[condition].text))
 
 
-def find_line(failure: Failure, operation: str, call: Call | None) -> Line:
+def _find_line(failure: Failure, operation: str, call: Call | None) -> Line:
     """Return the line for *failure*; what has none is told to come again."""
     if isinstance(failure, HTTPException) and not isinstance(
         failure, InternalServerError

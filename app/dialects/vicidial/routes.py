@@ -61,7 +61,8 @@ def inbound_filter() -> Response:
     `1` if the number may not be called, or is in the group that is named; otherwise
     `0`. Any other answer, whose status is never 200, says nothing of the number.
     """
-    call = g.vicidial_call = wire.read_call(read_page_fields(request))
+    fields = read_page_fields(request)
+    call = g.vicidial_call = wire.read_call(fields, number=("phone_number", "phone"))
     caller = authenticate_user(call.user, call.password)
     services().access.require(caller, Grant.CHECK)
     question, group = wire.read_filter(call, caller.organisation)
@@ -153,26 +154,31 @@ def _admit(call: Call, caller: Caller) -> Function:
     return function
 
 
-def _register_page(path: str, name: str, example: Mapping[str, object]) -> None:
+def _register_page(
+    path: str, name: str, operation_id: str, example: Mapping[str, object]
+) -> None:
     """Let *path* answer any method, as a script does; GET and POST are described."""
     for method, query in (("GET", True), ("POST", False)):
-        described = schemas.describe_page(name, query=query, example=example)
-        blueprint.route(
-            path,
-            methods=[method],
-            endpoint=described["operationId"],
-        )(blueprint.doc(**described)(non_agent_api))
+        described = schemas.describe_page(operation_id, query=query, example=example)
+        endpoint = f"{name}_by_query" if query else name
+        blueprint.route(path, methods=[method], endpoint=endpoint)(
+            blueprint.doc(**described)(non_agent_api)
+        )
 
     def answer_any_other(state: BlueprintSetupState) -> None:
-        endpoint = f"{blueprint.name}.{name}ByAnyMethod"
+        endpoint = f"{blueprint.name}.{name}_by_any_method"
         state.app.url_map.add(Rule(path, endpoint=endpoint))
         state.app.view_functions[endpoint] = non_agent_api
 
     blueprint.record(answer_any_other)
 
 
-_register_page("/vicidial/non_agent_api.php", "nonAgentApi", schemas.ADDING)
-_register_page("/non_agent_api.php", "rootNonAgentApi", schemas.CHECKING)
+_register_page(
+    "/vicidial/non_agent_api.php", "non_agent_api", "nonAgentApi", schemas.ADDING
+)
+_register_page(
+    "/non_agent_api.php", "root_non_agent_api", "rootNonAgentApi", schemas.CHECKING
+)
 blueprint.form_route(
     "/vicidial/filter",
     FILTER,

@@ -88,14 +88,14 @@ class Call:
         )
 
 
-def read_call(fields: Fields) -> Call:
-    """Return what a request asks."""
+def read_call(fields: Fields, *, number: tuple[str, ...] = ("phone_number",)) -> Call:
+    """Return what a request asks; *number* are the names that its number may have."""
     return Call(
         function=_clean_name(fields, "function"),
         user=_clean_name(fields, "user"),
         password=_clean_name(fields, "pass"),
         source=_OTHER_THAN_WORD.sub("", fields.get("source", "")),
-        phone_text=fields.get("phone_number") or fields.get("phone", ""),
+        phone_text=next(filter(None, map(fields.get, number)), ""),
         campaign_id=_clean_name(fields, "campaign_id"),
         group=_clean_name(fields, "group"),
         phone_code=_clean_name(fields, "phone_code"),
