@@ -72,16 +72,19 @@ ADD_BODY = _body(
             "Why: the reason, in every dialect.",
             "customer_request",
             maxLength=REASON_LENGTH,
+            nullable=True,
         ),
         "batchId": _text(
             "Evidence, kept and shown: the batch of the call.",
             "64e5f12345abcdef98765432",
             maxLength=EVIDENCE_LENGTH,
+            nullable=True,
         ),
         "requestUUID": _text(
             "Evidence, kept and shown: the record of the call.",
             "550e8400-e29b-41d4-a716-446655440000",
             maxLength=EVIDENCE_LENGTH,
+            nullable=True,
         ),
     },
     {
