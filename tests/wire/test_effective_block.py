@@ -8,6 +8,7 @@ the row are listed; otherwise the answer was an error, and nothing was stored an
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from app.domain.access import Edition
 from tests.wire import stored
 from tests.wire.conftest import Api, open_doors
 from tests.wire.doors import COUNTERS, DOORS, Doors, find_answers
+
+COMPARISON = Path(__file__).resolve().parents[2] / "docs" / "effective-block.md"
 
 N = "7275551299"
 SECOND = "7275551300"
@@ -191,6 +194,18 @@ def test_the_live_edition_blocks_and_refuses_the_same_spellings(
             doors["dncscrub"].delete(number)
 
     assert done == expected
+
+
+@through
+def test_the_comparison_quotes_what_is_answered(door: str, doors: Doors):
+    text = COMPARISON.read_text().replace("\\|", "|")
+    for row in FIVE_WAYS:
+        said = doors[door].add(row.text, row.campaign)
+        words = said.words.strip().replace(doors[door].keys.user, "6666")
+        if door == "vicidial" or not said.success:
+            assert f"`{words}`" in text, row.name
+        for number in row.blocked_by(door):
+            assert doors["convoso"].delete(number).success
 
 
 def assert_nothing_is_stored_but(
