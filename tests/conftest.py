@@ -14,6 +14,7 @@ import pytest
 from psycopg import conninfo, sql
 
 from app.bootstrap import build_services
+from app.dialects import DIALECTS
 from app.domain.access import Caller, Organisation
 from app.services import Services
 from app.services.organisations import operator
@@ -125,6 +126,6 @@ def make_organisation(
         name=name,
         time_zone=time_zone,
         default_phone_code="1",
-        editions={"convoso": edition},
+        editions={dialect.name: edition for dialect in DIALECTS},
         checking_enabled=True,
     )

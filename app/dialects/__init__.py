@@ -1,5 +1,11 @@
 """The protocols that dncd speaks; a new one is a folder and a name in the tuple."""
 
-from app.dialects import convoso, dncscrub, native
+from app.dialects import convoso, dncscrub, native, vicidial, workspace
 
-DIALECTS = (convoso.DIALECT, native.DIALECT, dncscrub.DIALECT)
+DIALECTS = (
+    convoso.DIALECT,
+    native.DIALECT,
+    vicidial.DIALECT,
+    workspace.DIALECT,
+    dncscrub.DIALECT,
+)

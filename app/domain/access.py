@@ -7,6 +7,8 @@ without asking the database.
 """
 
 import hashlib
+import ipaddress
+import re
 import secrets
 import string
 import zlib
@@ -19,6 +21,8 @@ _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "dncd_"
 _RANDOM_LENGTH = 22
 _CHECKSUM_LENGTH = 6
+_IPV6_SITE_BITS = 64
+_USER_NAME = re.compile(r"[-_0-9A-Za-z]{1,64}")
 _SECRET_LENGTH = len(_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 
 
@@ -80,6 +84,7 @@ class Bearer:
     token_id: int
     token_name: str
     grants: frozenset[Grant]
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,24 @@ def hash_secret(secret: str) -> bytes:
     A slow hash would guard a guessable password; 131 random bits cannot be guessed.
     """
     return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def is_user_name(text: str) -> bool:
+    """Whether *text* can be a user's name, which clients' cleaning leaves as it is."""
+    return _USER_NAME.fullmatch(text) is not None
+
+
+def login_key(user: str, address: str | None) -> bytes:
+    """
+    Return what failures to log in are counted by: the user, and where it was tried.
+
+    Of IPv6 the first 64 bits, for whoever has one such address has them all.
+    """
+    source = address or ""
+    if ":" in source:
+        source = str(ipaddress.ip_network((source, _IPV6_SITE_BITS), strict=False))
+    text = f"{source} {user}"
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _checksum(body: str) -> str:

@@ -9,15 +9,19 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── NotSuppressed           ├── AlreadySuppressed ── EntryRepeated
     │   ├── LeadStatusMissing       ├── LeadStatusInvalid
     │   ├── LeadNameInvalid         ├── IdInvalid
+    │   ├── EvidenceInvalid         ├── EvidenceMissing
     │   ├── OffsetInvalid           ├── LimitInvalid
     │   ├── DateInvalid             ├── RequestMalformed
     │   ├── ParameterInvalid        ├── TooManyNumbers
+    │   ├── ParameterMissing        ├── OperationUnknown
     │   └── FileRefused             a file of numbers that cannot be read to its end
     │       ├── ColumnMissing       ├── TextNotUtf8
     │       ├── RowTooLong          ├── FileTooLarge
     │       └── FormatUnknown
     ├── AccessDenied
-    │   ├── TokenInvalid            └── Forbidden ── EntryForeign
+    │   ├── TokenInvalid            ├── LoginLocked
+    │   └── Forbidden ──┬── EntryForeign
+    │                   └── NothingAllowed
     ├── StoreUnavailable ── OutcomeUnknown
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
@@ -58,6 +62,14 @@ class PurposeInvalid(Refused):
 
 class ReasonInvalid(Refused):
     """Not printable text of at most 255 characters."""
+
+
+class EvidenceInvalid(Refused):
+    """A piece of evidence is not printable text of at most 255 characters."""
+
+
+class EvidenceMissing(Refused):
+    """The organisation wants evidence with every entry, and some is not there."""
 
 
 class EntryUnknown(Refused):
@@ -112,6 +124,14 @@ class ParameterInvalid(Refused):
     """A parameter has a value that it cannot have; the message says which."""
 
 
+class ParameterMissing(Refused):
+    """A parameter without which nothing can be done is missing, or too short."""
+
+
+class OperationUnknown(Refused):
+    """The request asks for something that there is no name for here."""
+
+
 class TooManyNumbers(Refused):
     """More numbers than one request may ask about."""
 
@@ -152,8 +172,16 @@ class TokenInvalid(AccessDenied):
     """No such token, or it has expired or was revoked."""
 
 
+class LoginLocked(AccessDenied):
+    """A user failed to log in too often from there; not even the secret helps now."""
+
+
 class Forbidden(AccessDenied):
     """The token lacks the grant that this needs."""
+
+
+class NothingAllowed(Forbidden):
+    """The token has no grant that would be of any use here."""
 
 
 class EntryForeign(Forbidden):

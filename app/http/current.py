@@ -63,6 +63,24 @@ def identify(secret: str) -> Caller:
     return found
 
 
+def authenticate_user(user: str, secret: str) -> Caller:
+    """
+    Let *user*, who proves it by *secret*, make this request.
+
+    What the request needs is for the dialect to require. Raises TokenInvalid,
+    LoginLocked, StoreUnavailable.
+    """
+    found = services().access.authenticate_user(
+        user,
+        secret,
+        dialect=request.blueprint or "",
+        address=read_address(request.remote_addr),
+        request_id=request_id(),
+    )
+    g.caller = found
+    return found
+
+
 def caller() -> Caller | None:
     """Return who sent this request, or None before that is known."""
     found: Caller | None = g.get("caller")

@@ -6,7 +6,7 @@ clients may send it in any of these ways.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 from urllib.parse import parse_qsl
@@ -75,14 +75,21 @@ def read_fields(request: flask.Request) -> Fields:
     been the number. Raises RequestMalformed, UnsupportedMediaType,
     RequestEntityTooLarge.
     """
-    try:
-        limits.bound_chunked(request.environ)
-        parameters = read_pairs(request.query_string) | _read_body(request)
-    except (OSError, ParseException, ValueError, RecursionError) as error:
-        raise RequestMalformed from error
-    if len(parameters) > limits.FORM_PARAMETERS:
-        raise RequestMalformed
-    return parameters
+    return _read_whole_or_refuse(
+        request, lambda: read_pairs(request.query_string) | _read_body(request)
+    )
+
+
+def read_page_fields(request: flask.Request) -> Fields:
+    """
+    Return a request's parameters as a web page's script sees them.
+
+    The query wins over the body; a body that is no form is not looked at. Otherwise as
+    ``read_fields``. Raises RequestMalformed, RequestEntityTooLarge.
+    """
+    return _read_whole_or_refuse(
+        request, lambda: _read_form(request) | read_pairs(request.query_string)
+    )
 
 
 def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str, str]]:
@@ -136,14 +143,32 @@ def read_query(request: flask.Request) -> Fields:
         raise RequestMalformed from error
 
 
-def _read_body(request: flask.Request) -> dict[str, str]:
+def _read_whole_or_refuse(
+    request: flask.Request, read: Callable[[], dict[str, str]]
+) -> Fields:
+    try:
+        limits.bound_chunked(request.environ)
+        parameters = read()
+    except (OSError, ParseException, ValueError, RecursionError) as error:
+        raise RequestMalformed from error
+    if len(parameters) > limits.FORM_PARAMETERS:
+        raise RequestMalformed
+    return parameters
+
+
+def _read_form(request: flask.Request) -> dict[str, str]:
     if request.mimetype == MULTIPART:
         if request.files:
             raise RequestMalformed
         return dict(request.form.items(multi=True))
     body = request.get_data(parse_form_data=False)
-    if request.mimetype == FORM:
-        return read_pairs(body)
+    return read_pairs(body) if request.mimetype == FORM else {}
+
+
+def _read_body(request: flask.Request) -> dict[str, str]:
+    if request.mimetype in {MULTIPART, FORM}:
+        return _read_form(request)
+    body = request.get_data(parse_form_data=False)
     if request.mimetype == JSON:
         members = dict(_read_json(body))
         return {name: text for name, text in members.items() if text is not None}

@@ -1,10 +1,8 @@
 """Tokens: who asks, and may they?"""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from datetime import datetime
-from threading import Lock
 
 import structlog
 
@@ -15,16 +13,28 @@ from app.domain.access import (
     Token,
     hash_secret,
     is_secret,
+    is_user_name,
+    login_key,
     new_secret,
 )
-from app.domain.errors import Forbidden, StoreUnavailable, TokenInvalid
+from app.domain.errors import (
+    Forbidden,
+    LoginLocked,
+    SettingInvalid,
+    StoreUnavailable,
+    TokenInvalid,
+)
 from app.domain.events import OperationKind
-from app.store import operations, tokens
+from app.services.memory import Memory
+from app.store import login_failures, operations, tokens
 from app.store.database import Database, Scope
 
 # A revoked token must stop working within a second, on every worker.
 REMEMBERED_SECONDS = 0.5
 REMEMBERED_TOKENS = 10_000
+
+# Wrong secrets of a user from one address, in a quarter of an hour.
+MOST_FAILURES = 10
 
 _log = structlog.get_logger()
 
@@ -37,24 +47,42 @@ class Access:
     ) -> None:
         """Ask *database*; *clock* counts seconds and never goes back."""
         self._database = database
-        self._clock = clock
-        self._remembered: OrderedDict[bytes, tuple[float, Bearer]] = OrderedDict()
-        self._lock = Lock()
+        kept = REMEMBERED_SECONDS, REMEMBERED_TOKENS, clock
+        self._bearers: Memory[bytes, Bearer] = Memory(*kept)
+        self._proven: Memory[tuple[bytes, bytes], bool] = Memory(*kept)
 
     def authenticate(
         self, secret: str, *, dialect: str, address: str | None, request_id: str
     ) -> Caller:
         """Return whoever holds *secret*; raises TokenInvalid, StoreUnavailable."""
-        bearer = self._bearer(secret)
-        return Caller(
-            organisation=bearer.organisation,
-            grants=bearer.grants,
-            token_id=bearer.token_id,
-            actor=bearer.token_name,
-            dialect=dialect,
-            address=address,
-            request_id=request_id,
-        )
+        return _caller(self._bearer(secret), dialect, address, request_id)
+
+    def authenticate_user(
+        self,
+        user: str,
+        secret: str,
+        *,
+        dialect: str,
+        address: str | None,
+        request_id: str,
+    ) -> Caller:
+        """
+        Return whoever is *user* and holds *secret*.
+
+        After ten wrong secrets in a row no more of them are heard for a quarter of an
+        hour, not even the right one, from that address, by any worker. Raises
+        TokenInvalid, LoginLocked, which both tell nothing of whether there is such a
+        user, and StoreUnavailable.
+        """
+        key = login_key(user, address)
+        proof = hash_secret(secret), key
+        if self._proven.recall(proof) and not self._count_failures(key):
+            bearer = self._bearer(secret)
+        else:
+            asked = self._proven.now()
+            bearer = self._log_in(user, secret, key)
+            self._proven.learn(proof, True, asked)  # noqa: FBT003  that it is so
+        return _caller(bearer, dialect, address, request_id)
 
     def require(self, caller: Caller, grant: Grant) -> None:
         """Raise Forbidden unless *caller* holds *grant*."""
@@ -73,8 +101,11 @@ class Access:
         """
         Make a token and return its secret, which is not kept anywhere.
 
-        Raises SettingInvalid if *user* belongs to another token.
+        Raises SettingInvalid if *user* is no name or belongs to another token.
         """
+        if user is not None and not is_user_name(user):
+            message = f"a user has 1 to 64 letters, digits, - and _, unlike {user!r}"
+            raise SettingInvalid(message)
         secret = new_secret()
         with self._database.transaction(Scope(caller.organisation.id)) as tx:
             tokens.issue(
@@ -100,28 +131,53 @@ class Access:
         """Return every token of the caller's organisation."""
         return tokens.list_all(self._database.of(caller.organisation.id))
 
+    def _count_failures(self, key: bytes) -> int:
+        return login_failures.count(self._database.within(Scope(secret_hash=key)), key)
+
+    def _log_in(self, user: str, secret: str, key: bytes) -> Bearer:
+        """
+        Judge one login after another, so that each knows of all that failed before.
+
+        Were they judged side by side, all that come at once would be heard.
+        """
+        with self._database.transaction(Scope(secret_hash=key)) as tx:
+            login_failures.queue(tx, key)
+            failures = login_failures.count(tx, key)
+            if failures >= MOST_FAILURES:
+                raise LoginLocked
+            bearer = self._find_user(user, secret)
+            if bearer is None:
+                login_failures.append(tx, key)
+                login_failures.purge(tx)
+            elif failures:
+                login_failures.forget(tx, key)
+        if bearer is None:
+            raise TokenInvalid
+        return bearer
+
+    def _find_user(self, user: str, secret: str) -> Bearer | None:
+        try:
+            bearer = self._bearer(secret)
+        except TokenInvalid:
+            return None
+        return bearer if bearer.user == user else None
+
     def _bearer(self, secret: str) -> Bearer:
-        now = self._clock()
+        asked = self._bearers.now()
         secret_hash = hash_secret(secret)
-        with self._lock:
-            known = self._remembered.get(secret_hash)
-        if known and now < known[0]:
-            return known[1]
+        known = self._bearers.recall(secret_hash)
+        if known is not None:
+            return known
         if not is_secret(secret):
             raise TokenInvalid
         found = tokens.find_bearer(
             self._database.within(Scope(secret_hash=secret_hash)), secret_hash
         )
         if found is None:
-            with self._lock:
-                self._remembered.pop(secret_hash, None)
+            self._bearers.forget(secret_hash)
             raise TokenInvalid
         bearer, use_is_news = found
-        with self._lock:
-            self._remembered[secret_hash] = (now + REMEMBERED_SECONDS, bearer)
-            self._remembered.move_to_end(secret_hash)
-            if len(self._remembered) > REMEMBERED_TOKENS:
-                self._remembered.popitem(last=False)
+        self._bearers.learn(secret_hash, bearer, asked)
         if use_is_news:
             self._note_use(bearer)
         return bearer
@@ -132,3 +188,17 @@ class Access:
             tokens.mark_used(self._database.of(bearer.organisation.id), bearer.token_id)
         except StoreUnavailable as error:
             _log.warning("token_use_not_noted", cause=str(error))
+
+
+def _caller(
+    bearer: Bearer, dialect: str, address: str | None, request_id: str
+) -> Caller:
+    return Caller(
+        organisation=bearer.organisation,
+        grants=bearer.grants,
+        token_id=bearer.token_id,
+        actor=bearer.token_name,
+        dialect=dialect,
+        address=address,
+        request_id=request_id,
+    )

@@ -5,8 +5,9 @@ from dataclasses import replace
 from app.domain import scopes
 from app.domain.access import Caller
 from app.domain.entries import Page
+from app.domain.errors import CampaignUnknown
 from app.domain.events import OperationKind
-from app.domain.scopes import Campaign
+from app.domain.scopes import Campaign, CampaignReference
 from app.store import campaigns, operations
 from app.store.database import Database, Scope
 
@@ -36,6 +37,18 @@ class Campaigns:
             )
         return added
 
+    def require_called(self, caller: Caller, reference: CampaignReference) -> Campaign:
+        """
+        Return the campaign that is meant, or the organisation's own list.
+
+        Raises CampaignUnknown; a filter phone group is no campaign.
+        """
+        return self._require(caller, reference, group=False)
+
+    def require_group(self, caller: Caller, reference: CampaignReference) -> Campaign:
+        """Return the filter phone group that is meant; raises CampaignUnknown."""
+        return self._require(caller, reference, group=True)
+
     def search(
         self, caller: Caller, campaign_id: int | None, page: Page
     ) -> tuple[list[Campaign], int]:
@@ -50,3 +63,12 @@ class Campaigns:
                 return False
             operations.append(tx, caller, OperationKind.PURPOSE_ADDED, why=code)
         return True
+
+    def _require(
+        self, caller: Caller, reference: CampaignReference, *, group: bool
+    ) -> Campaign:
+        once = self._database.of(caller.organisation.id)
+        found = campaigns.require(once, reference)
+        if (found.type == scopes.FILTER_PHONE_GROUP) is not group:
+            raise CampaignUnknown
+        return found

@@ -14,6 +14,7 @@ from app.store.organisations import organisation_from
 # Whoever presents the secret sees its row and its organisation, and no other.
 FIND_BEARER = """
     SELECT token.id AS token_id, token.name AS token_name, token.grants,
+           token.user_name,
            token.last_used_at IS NULL
            OR token.last_used_at < now() - interval '1 minute' AS use_is_news,
            organisation.id, organisation.name, organisation.time_zone,
@@ -67,6 +68,7 @@ def find_bearer(tx: Tx, secret_hash: bytes) -> tuple[Bearer, bool] | None:
         token_id=row["token_id"],
         token_name=row["token_name"],
         grants=frozenset(Grant(grant) for grant in row["grants"]),
+        user=row["user_name"],
     )
     return bearer, row["use_is_news"]
 

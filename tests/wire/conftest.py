@@ -22,6 +22,8 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 from tests.wire.command import DNCD, Command
+from tests.wire.doors import DOORS, Doors
+from tests.wire.doors.door import Keys
 from tests.wire.tcp_proxy import Proxy, proxied
 
 SERVERS = ("gunicorn", "granian")
@@ -242,6 +244,20 @@ def api(make_api: MakeApi) -> Api:
 def edition_api(request: pytest.FixtureRequest, make_api: MakeApi) -> Api:
     """A client of an organisation in each edition."""
     return make_api(edition=request.param)
+
+
+def open_doors(api: Api) -> Doors:
+    """Return every dialect's client of the organisation of *api*, by its name."""
+    user = f"6666-{api.caller.organisation.id}"
+    token = api.services.access.issue(api.caller, "doors", EVERY_GRANT, user=user)
+    keys = Keys(api.base, token, user)
+    return {name: door(keys) for name, door in DOORS.items()}
+
+
+@pytest.fixture
+def doors(api: Api) -> Doors:
+    """Every dialect's client of one new organisation."""
+    return open_doors(api)
 
 
 @pytest.fixture
