@@ -46,8 +46,18 @@ def organisation() -> None:
     callback=_read_editions,
     help="How a dialect answers this organisation: documented or live.",
 )
+@click.option(
+    "--evidence-required",
+    is_flag=True,
+    help="Refuse numbers added without evidence, by the dialect that carries it.",
+)
 def add(
-    name: str, time_zone: str, default_phone_code: str, editions: dict[str, str]
+    name: str,
+    time_zone: str,
+    default_phone_code: str,
+    editions: dict[str, str],
+    *,
+    evidence_required: bool,
 ) -> None:
     """Add an organisation."""
     wanted = Organisation(
@@ -57,6 +67,7 @@ def add(
         default_phone_code=default_phone_code,
         editions=editions,
         checking_enabled=True,
+        evidence_required=evidence_required,
     )
     with services() as found:
         added = found.organisations.add(actor(), wanted)
@@ -76,3 +87,18 @@ def checking(name: str, position: str) -> None:
     with services_for(name) as (found, caller):
         found.organisations.switch_checking(caller, enabled=position == "on")
     click.echo(f"The pre-dial check of {name!r} is {position}.")
+
+
+@organisation.command()
+@click.argument("name")
+@click.argument("position", type=click.Choice(["required", "optional"]))
+def evidence(name: str, position: str) -> None:
+    """
+    Say whether an organisation's entries need evidence of the request.
+
+    Where it is required, a number that is added by the dialect that carries evidence
+    (type, batchId and requestUUID) and comes without is refused.
+    """
+    with services_for(name) as (found, caller):
+        found.organisations.switch_evidence(caller, required=position == "required")
+    click.echo(f"The evidence of {name!r} is {position}.")

@@ -1,16 +1,22 @@
 """Entries: one number on one list, for a reason, from an instant."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from app.domain import phone
 from app.domain.dates import Interval
+from app.domain.errors import EvidenceMissing, NumberInvalid
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, CampaignReference
 from app.domain.texts import TextFilter
 
 Evidence = Mapping[str, str]
+
+_PART_OF_NUMBER = re.compile(r"[+ .()-]*[0-9][0-9 .()-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,12 @@ class Draft:
     purpose: str | None = None
     reason: str | None = None
     evidence: Evidence | None = None
+
+
+def require_evidence(draft: Draft, names: Collection[str]) -> None:
+    """Raise EvidenceMissing unless *draft* has a reason and all evidence of *names*."""
+    if draft.reason is None or not all((draft.evidence or {}).get(x) for x in names):
+        raise EvidenceMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +109,31 @@ class EntryFilter:
     inserted: tuple[Interval, ...] | None = None
     reason: TextFilter | None = None
     purpose: TextFilter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryText:
+    """
+    A part of an entry to look for: of its reason or of the *evidence* of that name.
+
+    In any case; *digits*, if they may be a number's, also of that, calling code and
+    all. *number* is the one that they are the whole of, if they are.
+    """
+
+    text: str
+    evidence: str
+    digits: str | None = None
+    number: PhoneNumber | None = None
+
+
+def read_entry_text(text: str, evidence: str, default_calling_code: str) -> EntryText:
+    """Return what *text* is a part of: maybe a number, in any spelling."""
+    if not _PART_OF_NUMBER.fullmatch(text):
+        return EntryText(text, evidence)
+    digits = "".join(re.findall("[0-9]", text))
+    number = None
+    with suppress(NumberInvalid):
+        number = phone.read_with_code(text, default_calling_code)
+        if str(number) != f"+{digits}" or not phone.is_whole(number):
+            number = None
+    return EntryText(text, evidence, digits, number)

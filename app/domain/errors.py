@@ -9,6 +9,7 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── NotSuppressed           ├── AlreadySuppressed ── EntryRepeated
     │   ├── LeadStatusMissing       ├── LeadStatusInvalid
     │   ├── LeadNameInvalid         ├── IdInvalid
+    │   ├── EvidenceInvalid         ├── EvidenceMissing
     │   ├── OffsetInvalid           ├── LimitInvalid
     │   ├── DateInvalid             ├── RequestMalformed
     │   ├── ParameterInvalid        ├── TooManyNumbers
@@ -61,6 +62,14 @@ class PurposeInvalid(Refused):
 
 class ReasonInvalid(Refused):
     """Not printable text of at most 255 characters."""
+
+
+class EvidenceInvalid(Refused):
+    """A piece of evidence is not printable text of at most 255 characters."""
+
+
+class EvidenceMissing(Refused):
+    """The organisation wants evidence with every entry, and some is not there."""
 
 
 class EntryUnknown(Refused):

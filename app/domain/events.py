@@ -11,6 +11,7 @@ class OperationKind(StrEnum):
     ENTRY_RELEASED = "entry:released"
     CHECK_BYPASSED = "check:bypassed"
     CHECKING_SWITCHED = "checking:switched"
+    EVIDENCE_SWITCHED = "evidence:switched"
     ENTRIES_IMPORTED = "entries:imported"
     LEAD_INSERTED = "lead:inserted"
     LEADS_IMPORTED = "leads:imported"

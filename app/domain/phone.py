@@ -191,6 +191,38 @@ def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber,
     return tuple(sorted(found))
 
 
+def read_with_code(text: str, default_calling_code: str) -> PhoneNumber:
+    """
+    Return the number that *text* spells with its calling code, with ``+`` or without.
+
+    What reads as no such number, and does not begin like one, is read within
+    *default_calling_code*. Raises NumberInvalid where it may be two: without ``+`` a
+    text that is possible either way stands for the number with its code only if that
+    alone is assigned.
+    """
+    digits, international = _read_digits(text)
+    whole = within = None
+    with suppress(NumberInvalid):
+        whole = read(f"+{digits}", _leading_calling_code(digits))
+    cut_off = whole is None and digits.startswith(default_calling_code)
+    if not international and not cut_off:
+        with suppress(NumberInvalid):
+            within = read(text, default_calling_code)
+    found = whole or within
+    if found is None:
+        raise NumberInvalid
+    if within not in {None, found} and (_is_valid(within) or not _is_valid(found)):
+        raise NumberInvalid
+    return found
+
+
+def is_whole(number: PhoneNumber) -> bool:
+    """Whether no digits can be missing: it is assigned, or as long as its plan has."""
+    plan = _plans().get(number.calling_code)
+    longest = max(plan.lengths, default=0) if plan else 0
+    return len(number.national) >= longest or _is_valid(number)
+
+
 def _read_digits(text: str) -> tuple[str, bool]:
     """Return the digits, and whether they begin with a calling code for certain."""
     text = text.strip(" ")

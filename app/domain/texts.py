@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
-from app.domain.errors import LeadNameInvalid, PurposeInvalid, ReasonInvalid, Refused
+from app.domain.errors import (
+    EvidenceInvalid,
+    LeadNameInvalid,
+    PurposeInvalid,
+    ReasonInvalid,
+    Refused,
+)
 
 REASON_LENGTH = 255
 PURPOSE_LENGTH = 64
 NAME_LENGTH = 100
+EVIDENCE_LENGTH = 255
 
 # What a lenient decoder leaves where the bytes were not UTF-8.
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -33,6 +40,11 @@ def read_reason(text: str) -> str | None:
 def read_purpose(text: str) -> str | None:
     """Return a purpose as noted, or None if *text* is empty; raises PurposeInvalid."""
     return _read(text, PURPOSE_LENGTH, PurposeInvalid)
+
+
+def read_evidence(text: str) -> str | None:
+    """Return some evidence, or None if *text* is empty; raises EvidenceInvalid."""
+    return _read(text, EVIDENCE_LENGTH, EvidenceInvalid)
 
 
 def read_name(text: str) -> str:

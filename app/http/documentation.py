@@ -170,7 +170,7 @@ class Described:
         *,
         method: str = "GET",
     ) -> Callable[[View], View]:
-        """Register a view that reads no body and answers one, for those with *grant*."""
+        """Register a view that reads no body, for callers with *grant*."""
 
         def register(view: View) -> View:
             @wraps(view)

@@ -85,8 +85,10 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
         # What the path has in it belongs to each operation, as its other parameters do.
         in_path = item.pop("parameters", [])
         for operation in item.values():
-            if in_path:
-                operation["parameters"] = [*in_path, *operation.get("parameters", [])]
+            told = operation.get("parameters", [])
+            names = {parameter["name"] for parameter in told}
+            if missing := [each for each in in_path if each["name"] not in names]:
+                operation["parameters"] = [*missing, *told]
             operation["responses"].pop("default", None)
             operation["responses"].pop("422", None)
     document["tags"] = [

@@ -55,6 +55,23 @@ class Organisations:
                 touched=0,
             )
 
+    def switch_evidence(self, caller: Caller, *, required: bool) -> None:
+        """
+        Refuse entries without evidence where a dialect can carry it, or take them.
+
+        What comes without from a dialect that has no place for it is taken all the
+        same: an opt-out must not be lost. Every worker knows within a second.
+        """
+        with self._database.transaction(Scope(caller.organisation.id)) as tx:
+            organisations.switch_evidence(tx, required=required)
+            operations.append(
+                tx,
+                caller,
+                OperationKind.EVIDENCE_SWITCHED,
+                why="required" if required else "optional",
+                touched=0,
+            )
+
     def start(self, actor: str, organisation: Organisation) -> str | None:
         """
         On an empty database make *organisation* and a token with every grant.

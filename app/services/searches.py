@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 
 from app.domain.access import Caller
-from app.domain.entries import Entry, EntryFilter, ListSize, Page
+from app.domain.entries import Entry, EntryFilter, EntryText, ListSize, Page
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference
-from app.store import batches, campaigns, searches, sizes
+from app.store import batches, campaigns, scans, searches, sizes
 from app.store.database import Database, Plans, Scope
 
 # What one statement looks up: some tens of milliseconds.
 PIECE = 5000
+
+# A part of a text is looked for in every entry of an organisation: ten million of them
+# take some seconds.
+SCAN_SECONDS = 10.0
 
 
 class Searches:
@@ -40,6 +44,27 @@ class Searches:
         if total == 0 and wanted.campaign is not None:
             campaigns.require(once, wanted.campaign)
         return found, total
+
+    def browse(
+        self, caller: Caller, wanted: EntryText | None, page: Page
+    ) -> tuple[list[Entry], int]:
+        """
+        Return a page of the entries that *wanted* is a part of, and the exact number.
+
+        None is a part of every entry.
+        A whole number is looked up, whatever else it is a part of; for anything else
+        every entry of the organisation is looked at. Raises StoreUnavailable where
+        that takes longer than ten seconds.
+        """
+        if wanted is None:
+            return self.search(caller, EntryFilter(), page)
+        if wanted.number is not None:
+            return self.search(caller, EntryFilter(numbers=(wanted.number,)), page)
+        scope = Scope(caller.organisation.id)
+        # The server ends the statement, for it would not notice that nobody waits.
+        with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
+            tx.limit(SCAN_SECONDS)
+            return scans.search(tx, wanted, page)
 
     def find_on_list(
         self,

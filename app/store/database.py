@@ -46,6 +46,8 @@ BEGIN = "BEGIN"
 # Every statement of the transaction sees what the first one saw.
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
+LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
+
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
 
@@ -123,6 +125,10 @@ class Open:
         """Run one statement of very many rows, which come as tuples."""
         with self.connection.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(statement, parameters).fetchall()
+
+    def limit(self, seconds: float) -> None:
+        """Let the server end each statement from here on that takes longer."""
+        self.connection.execute(LIMIT, {"milliseconds": str(round(seconds * 1000))})
 
     def act_for(self, operation_id: int) -> None:
         """Let entries that end from here on end by that operation."""

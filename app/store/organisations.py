@@ -17,10 +17,12 @@ LOCK_FIRST_START = "SELECT pg_advisory_xact_lock(725102)"
 NEXT_ID = "SELECT nextval('organisation_id_seq') AS id"
 
 ADD = """
-    INSERT INTO organisation (id, name, time_zone, default_phone_code, editions)
+    INSERT INTO organisation (
+        id, name, time_zone, default_phone_code, editions, evidence_required
+    )
     VALUES (
         %(organisation_id)s, %(name)s, %(time_zone)s, %(default_phone_code)s,
-        %(editions)s::jsonb
+        %(editions)s::jsonb, %(evidence_required)s
     )
     RETURNING id
 """
@@ -40,6 +42,11 @@ ADD_LEAD_STATUSES = """
 
 SWITCH_CHECKING = """
     UPDATE organisation SET checking_enabled = %(enabled)s
+    WHERE id = %(organisation_id)s
+"""
+
+SWITCH_EVIDENCE = """
+    UPDATE organisation SET evidence_required = %(required)s
     WHERE id = %(organisation_id)s
 """
 
@@ -75,6 +82,7 @@ def add(tx: Tx, organisation: Organisation) -> None:
         "time_zone": organisation.time_zone,
         "default_phone_code": organisation.default_phone_code,
         "editions": Jsonb(dict(organisation.editions)),
+        "evidence_required": organisation.evidence_required,
     }
     try:
         tx.fetch(ADD, parameters)
@@ -89,6 +97,12 @@ def switch_checking(tx: Tx, *, enabled: bool) -> None:
     """Let checks answer by the list, or not."""
     parameters = {"organisation_id": tx.organisation_id, "enabled": enabled}
     tx.fetch(SWITCH_CHECKING, parameters)
+
+
+def switch_evidence(tx: Tx, *, required: bool) -> None:
+    """Let entries be added only with evidence, or also without."""
+    parameters = {"organisation_id": tx.organisation_id, "required": required}
+    tx.fetch(SWITCH_EVIDENCE, parameters)
 
 
 def require(tx: Tx, name: str) -> Organisation:

@@ -206,3 +206,77 @@ def test_plain_digits_are_read_as_any_other_spelling(text):
     assert outcome(lambda: phone.bulk_reader("1")(text)) == outcome(
         lambda: phone.read(text, "1").e164
     )
+
+
+NANP, GERMANY = "1", "49"
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "number"),
+    [
+        pytest.param("12125551234", NANP, "+12125551234", id="without plus"),
+        pytest.param("+1 (212) 555-1234", NANP, "+12125551234", id="with plus"),
+        pytest.param("0012125551234", GERMANY, "+12125551234", id="with 00"),
+        pytest.param("15551234567", NANP, "+15551234567", id="unassigned, but its own"),
+        pytest.param("12125551234", GERMANY, "+12125551234", id="another country's"),
+        pytest.param("390612345678", NANP, "+390612345678", id="Italy, with its zero"),
+        pytest.param("493012345678", GERMANY, "+493012345678", id="its own country's"),
+        pytest.param(
+            "2125551234", NANP, "+12125551234", id="no code, and none to read"
+        ),
+        pytest.param("(727) 555-1299", NANP, "+17275551299", id="formatted"),
+        pytest.param("03012345678", GERMANY, "+493012345678", id="with a trunk prefix"),
+    ],
+)
+def test_a_number_is_read_with_its_code_or_without_where_there_is_no_doubt(
+    text, default, number
+):
+    assert str(phone.read_with_code(text, default)) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "default"),
+    [
+        pytest.param("2025550123", NANP, id="Washington or Egypt"),
+        pytest.param("5551234567", NANP, id="nobody's or Brazil's"),
+        pytest.param("17275551299", GERMANY, id="Florida or a German mobile"),
+        pytest.param("15551234567", GERMANY, id="fictional or a German mobile"),
+        pytest.param("1212555123", NANP, id="a digit short of its code and number"),
+        pytest.param("+2125551234", NANP, id="a plus before no code"),
+        pytest.param("", NANP, id="empty"),
+        pytest.param("+", NANP, id="a plus"),
+    ],
+)
+def test_a_number_that_may_be_two_is_refused(text, default):
+    with pytest.raises(NumberInvalid):
+        phone.read_with_code(text, default)
+
+
+@pytest.mark.parametrize(
+    ("number", "whole"),
+    [
+        (PhoneNumber("1", "5551234567"), True),
+        (PhoneNumber("44", "2071234567"), True),
+        (PhoneNumber("49", "3012345678"), True),
+        (PhoneNumber("49", "3012"), False),
+    ],
+)
+def test_a_number_to_which_digits_could_be_added_is_not_whole(number, whole):
+    assert phone.is_whole(number) is whole
+
+
+@given(
+    code=st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+    digits=st.from_regex(r"[0-9]{4,14}", fullmatch=True),
+    default=st.sampled_from(["1", "7", "39", "44", "49"]),
+)
+def test_with_its_code_a_number_is_itself_or_refused_but_never_another(
+    code, digits, default
+):
+    try:
+        number = phone.read(digits, str(code))
+        found = phone.read_with_code(f"{number.e164}", default)
+    except NumberInvalid:
+        return
+
+    assert found == number
