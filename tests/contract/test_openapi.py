@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 STATUSES = {"200", "400", "401", "403", "413", "415", "503"}
 # What an operation has no reason to answer, by its path.
 NEVER = {
-    "/v1/dnc/export": {"413", "415"},
     "/v1/dnc/scrub": {"413"},
     # A page says in lines who may not, and looks at no other body than a form.
     "/vicidial/non_agent_api.php": {"401", "403", "415"},
