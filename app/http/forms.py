@@ -93,7 +93,7 @@ def read_whole(request: flask.Request, most_bytes: int) -> bytes:
     """
     try:
         limits.bound_chunked(request.environ, most_bytes)
-        return request.get_data(cache=False)
+        return _get_data(request)
     except (OSError, ParseException, ValueError) as error:
         raise RequestMalformed from error
 
@@ -111,7 +111,7 @@ def _read_body(request: flask.Request) -> dict[str, str]:
         if request.files:
             raise RequestMalformed
         return dict(request.form.items(multi=True))
-    body = request.get_data(parse_form_data=False)
+    body = _get_data(request)
     if request.mimetype == FORM:
         return read_pairs(body)
     if request.mimetype == JSON:
@@ -119,6 +119,14 @@ def _read_body(request: flask.Request) -> dict[str, str]:
     if body:
         raise UnsupportedMediaType
     return {}
+
+
+def _get_data(request: flask.Request) -> bytes:
+    """Return the body; a server may hand on less of it than was told, silently."""
+    body = request.get_data(cache=False)
+    if len(body) < (request.content_length or 0):
+        raise RequestMalformed
+    return body
 
 
 def read_pairs(text: bytes) -> dict[str, str]:
