@@ -109,9 +109,9 @@ def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str,
             for name, part in request.files.items(multi=True):
                 pairs.append((name, part.stream.read().decode("utf-8-sig")))
         elif request.mimetype == FORM:
-            pairs += _parse_pairs(request.get_data(parse_form_data=False))
+            pairs += _parse_pairs(_get_data(request))
         elif request.mimetype == JSON:
-            members = _read_json(request.get_data(parse_form_data=False))
+            members = _read_json(_get_data(request))
             pairs += [(name, text or "") for name, text in members]
         else:
             pairs += _read_body(request).items()
@@ -130,7 +130,7 @@ def read_whole(request: flask.Request, most_bytes: int) -> bytes:
     """
     try:
         limits.bound_chunked(request.environ, most_bytes)
-        return request.get_data(cache=False)
+        return _get_data(request)
     except (OSError, ParseException, ValueError) as error:
         raise RequestMalformed from error
 
@@ -161,20 +161,28 @@ def _read_form(request: flask.Request) -> dict[str, str]:
         if request.files:
             raise RequestMalformed
         return dict(request.form.items(multi=True))
-    body = request.get_data(parse_form_data=False)
+    body = _get_data(request)
     return read_pairs(body) if request.mimetype == FORM else {}
 
 
 def _read_body(request: flask.Request) -> dict[str, str]:
     if request.mimetype in {MULTIPART, FORM}:
         return _read_form(request)
-    body = request.get_data(parse_form_data=False)
+    body = _get_data(request)
     if request.mimetype == JSON:
         members = dict(_read_json(body))
         return {name: text for name, text in members.items() if text is not None}
     if body:
         raise UnsupportedMediaType
     return {}
+
+
+def _get_data(request: flask.Request) -> bytes:
+    """Return the body; a server may hand on less of it than was told, silently."""
+    body = request.get_data(cache=False)
+    if len(body) < (request.content_length or 0):
+        raise RequestMalformed
+    return body
 
 
 def read_pairs(text: bytes) -> dict[str, str]:

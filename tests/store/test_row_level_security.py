@@ -117,3 +117,16 @@ def test_a_secret_opens_its_own_token_and_organisation_and_nothing_else(
     assert count(database, presented, "token") == 1
     assert count(database, presented, "organisation") == 1
     assert count(database, presented, "dnc_entry") == 0
+
+
+def test_whose_an_entry_is_only_the_application_may_ask(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT has_function_privilege('public', oid, 'EXECUTE'),"
+            " has_function_privilege('dncd_app', oid, 'EXECUTE'),"
+            " prosecdef, proconfig, prorettype::regtype::text"
+            " FROM pg_proc WHERE proname = 'dnc_entry_is_foreign'"
+        ).fetchall()
+
+    search_path = ["search_path=public, pg_temp"]
+    assert found == [(False, True, True, search_path, "boolean")]

@@ -78,6 +78,17 @@ def test_a_body_over_the_limit_is_refused(content_type, size, good, refused):
     refused(request(INSERT, body, content_type), 413)
 
 
+@pytest.mark.parametrize("content_type", [FORM, JSON])
+@pytest.mark.parametrize("missing", [1, 50, 5000])
+def test_a_body_that_ends_before_its_told_length_is_refused(
+    content_type, missing, good, fields, refused
+):
+    body = good if content_type == FORM else json.dumps(fields).encode()
+    sent = request(INSERT, body, content_type, length=len(body) + missing)
+
+    refused(sent, 400, finish=True)
+
+
 def test_a_body_over_the_limit_is_refused_when_only_its_length_is_told(refused):
     refused(request(INSERT, b"x", length=10**12), 413)
 

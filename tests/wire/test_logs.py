@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import RemoteDisconnected
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
@@ -231,3 +232,26 @@ def test_every_line_of_the_log_is_json_that_says_what_happened(watched):
     requests_told = [line for line in parsed if line["event"] == "request"]
     assert {200, 404} <= {line["status"] for line in requests_told}
     assert all(line["request_id"] for line in requests_told)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_is_left_behind_by_the_workspace_api(spelling, watched):
+    members = {"phoneNumber": spelling, "type": spelling, "requestUUID": spelling}
+    query = urlencode({"search": spelling, "page": spelling, "auth_token": spelling})
+    for secret in watched.secrets:
+        bearer = [f"Authorization: Bearer {secret}".encode()]
+        body = json.dumps(members | {"token": secret, "enable": spelling}).encode()
+        for operation in ("add", "enable-disable", "adds"):
+            path = f"/api/dnc/{operation}"
+            watched.send(request(path, body, JSON, headers=bearer))
+            watched.send(request(path, body, "text/plain", headers=bearer))
+        for path in (f"list?{query}", f"list?search={secret}", f"delete?{query}"):
+            for method in (b"GET", b"DELETE"):
+                sent = request(f"/api/dnc/{path}", method=method, headers=bearer)
+                watched.send(sent)
+        for named in (quote(spelling), secret, f"{0:013}1{NUMBER}"):
+            path = f"/api/dnc/delete/{named}"
+            watched.send(request(path, method=b"DELETE", headers=bearer))
+            watched.send(request(path, method=b"PUT", headers=bearer))
+
+    watched.require_silence(watched.left_behind())

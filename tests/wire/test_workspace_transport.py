@@ -10,6 +10,7 @@ import requests
 from app.domain.access import Grant
 from tests.conftest import TestServer
 from tests.wire.conftest import Api, Reached, serving_by_proxy
+from tests.wire.raw_http import exchange, request
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_races import at_once
 from tests.wire.workspace import ADDED, add, call, delete, records, refusal, success
@@ -21,6 +22,7 @@ JSON = "application/json"
 ID = "f" * 24
 UNAUTHORISED = "The bearer token is missing or invalid"
 FORBIDDEN = "The token lacks the permission that this needs"
+NO_OBJECT = "The body is not a JSON object"
 UNAVAILABLE = "Service unavailable, try again"
 
 OPERATIONS = {
@@ -146,6 +148,42 @@ def test_a_body_over_the_limit_is_refused(api):
         refusal(413, "Request Entity Too Large"),
     )
     assert records(api) == []
+
+
+@pytest.mark.parametrize("told", [200, 70_000])
+def test_a_body_that_breaks_off_is_refused(told, api):
+    bearer = [f"Authorization: Bearer {api.token}".encode()]
+    body = json.dumps({"phoneNumber": NUMBER}).encode()
+    sent = request("/api/dnc/add", body, JSON, headers=bearer, length=told)
+
+    answer = exchange(api.base, sent, finish=True)
+
+    assert answer.status == (400 if told == 200 else 413)
+    text = answer.json()["errorMessage"]
+    assert answer.json() == refusal(answer.status, text)
+    assert records(api) == []
+
+
+def test_a_body_in_chunks_is_read_whole_or_refused(api, http_server):
+    bearer = f"Authorization: Bearer {api.token}".encode()
+    kind = b"Content-Type: application/json"
+    body = json.dumps({"phoneNumber": NUMBER}).encode()
+    whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    head = b"POST /api/dnc/add HTTP/1.1\r\nHost: x\r\n" + b"\r\n".join(
+        [bearer, kind, b"Transfer-Encoding: chunked", b"Connection: close", b"", b""]
+    )
+
+    broken = exchange(api.base, head + whole[:-8], finish=True)
+    before = records(api)
+    answer = exchange(api.base, head + whole, finish=True)
+
+    if http_server == "granian":
+        assert (broken.status, answer.status) == (411, 411)
+        return
+    assert broken.status == 400
+    assert broken.json() == refusal(400, NO_OBJECT)
+    assert before == []
+    assert answer.json() == success(ADDED)
 
 
 def test_of_many_that_add_a_number_at_once_one_has_added_it(api):
