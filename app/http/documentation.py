@@ -19,13 +19,13 @@ from app.domain.errors import (
 from app.http import limits
 from app.http.dialect import FormBlueprint, View, needs, needs_token
 from app.http.envelope import (
-    RETRY_AFTER_SECONDS,
     WireError,
     Words,
     find_words,
     write_body,
 )
 from app.http.forms import FORM
+from app.http.properties import RETRY_AFTER
 from app.http.schemas import Answer
 
 REFUSED = 200
@@ -273,11 +273,4 @@ def _example_of(request: Schema) -> dict[str, Any]:
 
 
 def _headers(error: WireError) -> dict[str, Any]:
-    if error.status != UNAVAILABLE:
-        return {}
-    return {
-        "Retry-After": {
-            "description": "Seconds to wait before asking again.",
-            "schema": {"type": "integer", "example": int(RETRY_AFTER_SECONDS)},
-        }
-    }
+    return RETRY_AFTER if error.status == UNAVAILABLE else {}

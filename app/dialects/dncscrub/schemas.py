@@ -14,8 +14,7 @@ from app.dialects.dncscrub.results import (
 from app.dialects.dncscrub.wire import LINE_END, LIST, MULTIPART_NUMBERS, Action
 from app.http import limits
 from app.http.dialect import FormBlueprint, View
-from app.http.envelope import RETRY_AFTER_SECONDS
-from app.http.forms import FORM
+from app.http.properties import RETRY_AFTER, Properties, Property, as_form, as_query
 
 LOGIN_ID = "loginId"
 CSV = "text/csv"
@@ -27,18 +26,16 @@ SECURITY_SCHEMES = {
     _BY_QUERY: {"type": "apiKey", "in": "query", "name": LOGIN_ID},
 }
 
-Schema = Mapping[str, object]
-
-_TEXT: Schema = {"type": "string"}
+_TEXT: Property = {"type": "string"}
 _EXAMPLE_LIST = "5551234567,(555) 123-4568"
 
-_LOGIN_ID: Schema = {
+_LOGIN_ID: Property = {
     **_TEXT,
     "format": "password",
     "writeOnly": True,
     "description": f"The token's secret, unless the header `{LOGIN_ID}` has it.",
 }
-_PROJECT: Schema = {
+_PROJECT: Property = {
     **_TEXT,
     "maxLength": 30,
     "description": "A campaign, by its code or id; absent, empty or `0`: the "
@@ -51,7 +48,7 @@ class Operation:
     """What the document says of a call; *name* is its identifier there."""
 
     name: str
-    parameters: Mapping[str, Schema]
+    parameters: Properties
     needed: tuple[str, ...]
     example: Mapping[str, str]
     refused: str
@@ -182,44 +179,24 @@ def describe(
     by_form = blueprint.doc(
         operationId=operation.name,
         security=[*security, {}],
-        requestBody=_body(operation),
+        requestBody={
+            "description": "A form; multipart, where the list may be a file, and JSON "
+            "are understood as well.",
+            **as_form(
+                {LOGIN_ID: _LOGIN_ID, **operation.parameters},
+                operation.needed,
+                operation.example,
+            ),
+        },
         responses=responses,
     )(form)
     by_query = blueprint.doc(
         operationId=f"{operation.name}ByQuery",
         security=security,
-        parameters=[
-            _in_query(key, schema, needed=key in operation.needed)
-            for key, schema in operation.parameters.items()
-        ],
+        parameters=as_query(operation.parameters, operation.needed),
         responses=responses,
     )(query)
     return by_form, by_query
-
-
-def _body(operation: Operation) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": list(operation.needed),
-        "properties": {LOGIN_ID: _LOGIN_ID, **operation.parameters},
-    }
-    return {
-        "description": "A form; multipart, where the list may be a file, and JSON are "
-        "understood as well.",
-        "required": True,
-        "content": {FORM: {"schema": schema, "example": dict(operation.example)}},
-    }
-
-
-def _in_query(name: str, schema: Schema, *, needed: bool) -> dict[str, object]:
-    bare = {key: value for key, value in schema.items() if key != "description"}
-    return {
-        "name": name,
-        "in": "query",
-        "required": needed,
-        "description": schema["description"],
-        "schema": bare,
-    }
 
 
 def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
@@ -238,10 +215,5 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
     responses[401]["headers"] = {
         "WWW-Authenticate": {"schema": {**_TEXT, "example": CHALLENGE}}
     }
-    responses[503]["headers"] = {
-        "Retry-After": {
-            "description": "Seconds to wait before asking again.",
-            "schema": {"type": "integer", "example": int(RETRY_AFTER_SECONDS)},
-        }
-    }
+    responses[503]["headers"] = RETRY_AFTER
     return responses

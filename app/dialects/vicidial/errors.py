@@ -32,8 +32,7 @@ from app.domain.errors import (
 )
 from app.http import current
 from app.http.dialect import Failure
-
-RETRY_AFTER_SECONDS = "1"
+from app.http.envelope import RETRY_AFTER_SECONDS
 
 # What is no function, or not yet known to be one.
 NONE = ""

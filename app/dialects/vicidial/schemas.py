@@ -5,24 +5,28 @@ Lines of text go out and all parameters of all functions come in through one pag
 the document is written from these tables rather than from schemas.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.dialects.vicidial import wire
 from app.dialects.vicidial.errors import (
     FILTER,
-    RETRY_AFTER_SECONDS,
     UNAVAILABLE,
     WIRE_ERRORS,
     Line,
 )
 from app.domain.access import Edition
 from app.domain.phone import TEXT_LENGTH
-from app.http.forms import FORM
+from app.http.properties import (
+    RETRY_AFTER,
+    Properties,
+    Property,
+    as_form,
+    as_query,
+    text,
+)
 
 DONE = 200
-
-Described = Mapping[str, object]
 
 
 def _list_refusals(edition: str) -> str:
@@ -60,25 +64,21 @@ _MEANINGS = {
 }
 
 
-def _property(description: str, example: str, **more: object) -> Described:
-    return {"type": "string", "description": description, "example": example, **more}
-
-
-_USER = _property("The user name that a token was issued with.", "6666")
-_PASS = _property(
+_USER = text("The user name that a token was issued with.", "6666")
+_PASS = text(
     "The token's secret.",
     "dncd_0123456789abcdefghijkl012345",
     format="password",
     writeOnly=True,
 )
-_SOURCE = _property(
+_SOURCE = text(
     "Which program calls, at least two letters or digits. Its first "
     f"{wire.LONGEST_SOURCE} are kept as the reason of an entry: `VICIdial: test`.",
     "test",
 )
 
-PAGE: Mapping[str, Described] = {
-    "function": _property(
+PAGE: Properties = {
+    "function": text(
         "What to do.",
         "add_dnc_phone",
         enum=[wire.VERSION, "check_phone_number", *wire.DONE],
@@ -86,54 +86,54 @@ PAGE: Mapping[str, Described] = {
     "user": _USER,
     "pass": _PASS,
     "source": _SOURCE,
-    "phone_number": _property(
+    "phone_number": text(
         "The number, or where a list changes several with commas between them: all of "
         "them are carried out, or none. Without a calling code it belongs to the "
         "organisation's; formatting and a repeated code are removed.",
         "7275551212",
     ),
-    "campaign_id": _property(
+    "campaign_id": text(
         "A campaign, by its code or id, or `SYSTEM_INTERNAL` in any case for the "
         "organisation's own list.",
         "SYSTEM_INTERNAL",
         maxLength=wire.LONGEST_LIST,
     ),
-    "group": _property(
+    "group": text(
         "A filter phone group, by its code: a campaign of the type "
         "`FILTER_PHONE_GROUP`. In place of campaign_id for the functions with `fpg`.",
         "FPG1",
         maxLength=wire.LONGEST_LIST,
     ),
-    "phone_code": _property(
+    "phone_code": text(
         "The calling code of a number to check; the organisation's by default.", "1"
     ),
-    "dnc_check": _property(
+    "dnc_check": text(
         "Whether a check looks at the organisation's own list: `Y` or `AREACODE`; "
         "anything but `N` and nothing counts as `Y`.",
         "Y",
     ),
-    "campaign_dnc_check": _property(
+    "campaign_dnc_check": text(
         "Whether a check looks at the list of campaign_id and that of its purpose.",
         "N",
     ),
-    "local_call_time": _property("Understood, and not looked at.", "24hours"),
+    "local_call_time": text("Understood, and not looked at.", "24hours"),
 }
 
-FILTERED: Mapping[str, Described] = {
+FILTERED: Properties = {
     "user": _USER,
     "pass": _PASS,
-    "phone_number": _property(
+    "phone_number": text(
         "The caller's number, which may also be sent as `phone`. A withheld or "
         "unreadable one is refused.",
         "7275551212",
         maxLength=TEXT_LENGTH,
     ),
-    "campaign_id": _property(
+    "campaign_id": text(
         "Look at the list of this campaign as well.",
         "SYSTEM_INTERNAL",
         maxLength=wire.LONGEST_LIST,
     ),
-    "group": _property(
+    "group": text(
         "Look at this filter phone group as well.",
         "FPG1",
         maxLength=wire.LONGEST_LIST,
@@ -161,7 +161,7 @@ FILTERING = {
 }
 
 
-def describe_page(name: str, *, query: bool, example: Described) -> dict[str, Any]:
+def describe_page(name: str, *, query: bool, example: Property) -> dict[str, Any]:
     """Return the description of the page, called *name*, for GET or for POST."""
     done = {
         "schema": {"type": "string", "pattern": "^(SUCCESS|ERROR|AREACODE|VERSION): "},
@@ -201,52 +201,22 @@ def describe_filter(name: str, *, query: bool) -> dict[str, Any]:
 
 def _describe_request(
     name: str,
-    fields: Mapping[str, Described],
+    fields: Properties,
     needed: Sequence[str],
-    example: Described,
+    example: Property,
     *,
     query: bool,
 ) -> dict[str, Any]:
     if query:
-        parameters = [
-            _describe_parameter(field, schema, needed=field in needed)
-            for field, schema in fields.items()
-        ]
         return {
             "operationId": f"{name}ByQuery",
             "security": [],
-            "parameters": parameters,
+            "parameters": as_query(fields, needed),
         }
-    schema = {
-        "type": "object",
-        "required": list(needed),
-        "properties": {field: dict(schema) for field, schema in fields.items()},
-    }
     return {
         "operationId": name,
         "security": [],
-        "requestBody": {
-            "required": True,
-            "content": {FORM: {"schema": schema, "example": dict(example)}},
-        },
-    }
-
-
-def _describe_parameter(
-    name: str, described: Described, *, needed: bool
-) -> dict[str, object]:
-    schema = {
-        key: value
-        for key, value in described.items()
-        if key not in {"description", "example", "writeOnly"}
-    }
-    return {
-        "name": name,
-        "in": "query",
-        "required": needed,
-        "description": described["description"],
-        "schema": schema,
-        "example": described["example"],
+        "requestBody": as_form(fields, needed, example),
     }
 
 
@@ -264,10 +234,5 @@ def _describe_failure(line: Line) -> dict[str, Any]:
         "content": {_TEXT: {"schema": schema, "example": f"{line.text}\n"}},
     }
     if line.status == UNAVAILABLE.status:
-        described["headers"] = {
-            "Retry-After": {
-                "description": "Seconds to wait before asking again.",
-                "schema": {"type": "integer", "example": int(RETRY_AFTER_SECONDS)},
-            }
-        }
+        described["headers"] = RETRY_AFTER
     return described

@@ -8,6 +8,7 @@ from app.dialects.workspace.wire import DEFAULT_LIMIT, LARGEST_LIMIT
 from app.domain.texts import EVIDENCE_LENGTH, REASON_LENGTH
 from app.http.documentation import Answers, Body, query
 from app.http.forms import JSON
+from app.http.properties import text
 
 ADDED = "Phone number added to DNC successfully"
 DELETED = "DNC record deleted successfully"
@@ -39,10 +40,6 @@ class WorkspaceRefusal(Schema):
     )
 
 
-def _text(description: str, example: str, **more: object) -> dict[str, object]:
-    return {"type": "string", "description": description, "example": example, **more}
-
-
 def _body(
     required: str, properties: Mapping[str, object], example: Mapping[str, object]
 ) -> Body:
@@ -62,25 +59,25 @@ def _body(
 ADD_BODY = _body(
     "phoneNumber",
     {
-        "phoneNumber": _text(
+        "phoneNumber": text(
             "The number with its country code, with or without `+`.",
             "12125551234",
             minLength=1,
             maxLength=64,
         ),
-        "type": _text(
+        "type": text(
             "Why: the reason, in every dialect.",
             "customer_request",
             maxLength=REASON_LENGTH,
             nullable=True,
         ),
-        "batchId": _text(
+        "batchId": text(
             "Evidence, kept and shown: the batch of the call.",
             "64e5f12345abcdef98765432",
             maxLength=EVIDENCE_LENGTH,
             nullable=True,
         ),
-        "requestUUID": _text(
+        "requestUUID": text(
             "Evidence, kept and shown: the record of the call.",
             "550e8400-e29b-41d4-a716-446655440000",
             maxLength=EVIDENCE_LENGTH,
@@ -110,10 +107,10 @@ SWITCH_BODY = _body(
 
 def _envelope(message: str) -> dict[str, object]:
     return {
-        "message": _text("What was done.", message),
+        "message": text("What was done.", message),
         "status": {"type": "boolean", "enum": [True]},
         "code": {"type": "integer", "enum": [200]},
-        "errorMessage": _text("Empty.", "", maxLength=0),
+        "errorMessage": text("Empty.", "", maxLength=0),
     }
 
 
@@ -140,17 +137,17 @@ def done(message: str) -> Answers:
 
 
 _RECORD = {
-    "_id": _text("The record's id.", _EXAMPLE_ID, pattern=_ID),
-    "phoneNumber": _text("The number with its country code.", "12125551234"),
-    "type": _text("The reason, or empty.", "customer_request"),
-    "orgId": _text("The organisation's id.", "000000000000000000000001", pattern=_ID),
-    "batchId": _text("As it was added, or empty.", "64e5f12345abcdef98765432"),
-    "requestUUID": _text(
+    "_id": text("The record's id.", _EXAMPLE_ID, pattern=_ID),
+    "phoneNumber": text("The number with its country code.", "12125551234"),
+    "type": text("The reason, or empty.", "customer_request"),
+    "orgId": text("The organisation's id.", "000000000000000000000001", pattern=_ID),
+    "batchId": text("As it was added, or empty.", "64e5f12345abcdef98765432"),
+    "requestUUID": text(
         "As it was added, or empty.", "550e8400-e29b-41d4-a716-446655440000"
     ),
-    "callRecording": _text("Always empty: no calls are kept here.", ""),
-    "transcription": _text("Always empty.", ""),
-    "createdAt": _text(
+    "callRecording": text("Always empty: no calls are kept here.", ""),
+    "transcription": text("Always empty.", ""),
+    "createdAt": text(
         "The instant of the opt-out.", "2026-11-21T09:30:00.123Z", format="date-time"
     ),
 }
