@@ -256,7 +256,7 @@ class Body(io.RawIOBase):
 
 
 class Gate:
-    """WSGI middleware that refuses what must not reach the application."""
+    """WSGI middleware that has refused what the application must not look at."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         """Let to *app* what is in order."""
@@ -272,17 +272,10 @@ class Gate:
     ) -> Iterable[bytes]:
         """Answer a request, or have it answered."""
         refused = _judge(environ)
-        if refused is not None:
-            status, reason = refused
-            _log.warning("request_unreadable", kind="Gate", status=status)
-            text = limits.write_refusal(status, reason)
-            head = [
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(text))),
-                ("Connection", "close"),
-            ]
-            start_response(f"{status} {reason}", head)
-            return [text]
+        if refused:
+            environ[limits.REFUSED] = refused
+            environ["CONTENT_LENGTH"] = ""
+            _log.warning("request_unreadable", kind="Gate", status=refused)
         length = environ.get("CONTENT_LENGTH")
         body = Body(environ["wsgi.input"], int(length or 0))
         environ["wsgi.input"] = body
@@ -295,7 +288,7 @@ class Gate:
             for name, value in head:
                 if name.lower() == "content-length":
                     length_told = int(value)
-            if self._leaving:
+            if self._leaving or refused:
                 head = [*head, ("Connection", "close")]
             return start_response(status, head, exc_info)
 
@@ -360,24 +353,24 @@ class Stream:
             close()
 
 
-def _judge(environ: "WSGIEnvironment") -> tuple[int, str] | None:
+def _judge(environ: "WSGIEnvironment") -> int | None:
     """Return the status with which a request is to be refused, or None."""
     # granian cannot say whether such a body ended or its connection broke. Of one that
     # tells its length twice over, the length is not to be believed either.
     if "HTTP_TRANSFER_ENCODING" in environ:
-        return 411, "Length Required"
+        return 411
     if len(environ["PATH_INFO"]) + len(environ["QUERY_STRING"]) > _TARGET_BYTES:
-        return 414, "URI Too Long"
+        return 414
     if environ.get("HTTP_EXPECT", _CONTINUE).lower() != _CONTINUE:
-        return 417, "Expectation Failed"
+        return 417
     headers = 0
     for name, value in environ.items():
         if name.startswith("HTTP_"):
             headers += 1
             if len(value) > limits.HEADER_BYTES:
-                return 431, "Request Header Fields Too Large"
+                return 431
     if headers > limits.HEADERS:
-        return 431, "Request Header Fields Too Large"
+        return 431
     return None
 
 

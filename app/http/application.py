@@ -60,10 +60,10 @@ def create_app(
     app.url_map.merge_slashes = False
     app.request_class = forms.Request
     app.extensions[EXTENSION] = Application(services, editions)
-    limits.install(app)
     openapi.configure(app)
     request_log.install(app)
     metrics.install(app)
+    limits.install(app)
     api = DncApi(app, dialects)
     for dialect in dialects:
         api.register_blueprint(dialect.blueprint)

@@ -66,7 +66,7 @@ class FastLane:
     ) -> Iterable[bytes]:
         """Answer the request, or pass it on."""
         found = self._lanes.get(environ["PATH_INFO"])
-        if found is None:
+        if found is None or limits.REFUSED in environ:
             return self._app(environ, start_response)
         began = time.perf_counter()
         dialect, lane = found

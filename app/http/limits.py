@@ -5,7 +5,7 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -31,6 +31,9 @@ PROXIED_BYTES = 1024 * 1024
 GRACEFUL_SECONDS = 30
 IDLE_SECONDS = 65
 
+# The status with which the server wants a request refused, in the dialect's own words.
+REFUSED = "dncd.refused"
+
 _CHUNK_BYTES = 64 * 1024
 _FIRST_REFUSAL = 400
 
@@ -39,10 +42,17 @@ def install(app: Flask) -> None:
     """
     Bound the bodies that *app* reads, and take in the rest of a refused one.
 
+    What the server wants refused is refused before anything of it is looked at.
+
     gunicorn closes a connection on which a large body was left unread, without saying
     so; a proxy that sends its next request there would get no answer to it.
     """
     app.config["MAX_CONTENT_LENGTH"] = FORM_BYTES
+
+    @app.before_request
+    def refuse() -> None:
+        if REFUSED in request.environ:
+            abort(request.environ[REFUSED])
 
     @app.after_request
     def take_in_the_rest(response: Response) -> Response:

@@ -179,6 +179,7 @@ def test_a_body_in_chunks_is_read_whole_or_refused(api, http_server):
 
     if http_server == "granian":
         assert (broken.status, answer.status) == (411, 411)
+        assert answer.json() == refusal(411, "Length Required")
         return
     assert broken.status == 400
     assert broken.json() == refusal(400, NO_OBJECT)
