@@ -24,3 +24,4 @@ class Cause(StrEnum):
     REASON_TEXT = "reason is not printable text"
     DATE = "inserted_at is not a date and time"
     FUTURE = "inserted_at is in the future"
+    EVIDENCE = "evidence is not a JSON object of short texts"

@@ -26,6 +26,7 @@ CAMPAIGN_UID = ("campaign_uid", "campaign_code")
 PURPOSE = ("purpose",)
 REASON = ("reason",)
 INSERTED_AT = ("inserted_at", "insert_date")
+EVIDENCE = ("evidence",)
 
 # More are no list of numbers, and rows are filled up to them.
 COLUMNS = 500

@@ -27,6 +27,7 @@ class Column(StrEnum):
     PURPOSE = "purpose"
     REASON = "reason"
     INSERTED_AT = "inserted_at"
+    EVIDENCE = "evidence"
 
 
 NAMES = {
@@ -37,6 +38,7 @@ NAMES = {
     Column.PURPOSE: headers.PURPOSE,
     Column.REASON: headers.REASON,
     Column.INSERTED_AT: headers.INSERTED_AT,
+    Column.EVIDENCE: headers.EVIDENCE,
 }
 
 

@@ -6,6 +6,7 @@ million rows cost ten million look-ups in a dictionary, and lines of ten plain d
 not even that.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from app.domain.causes import Cause
 from app.domain.errors import (
     CallingCodeInvalid,
     CampaignUnknown,
+    EvidenceInvalid,
     NumberInvalid,
     PurposeInvalid,
     ReasonInvalid,
@@ -37,6 +39,9 @@ FIRST_REJECTS = 20
 # What no reason or purpose that is taken exceeds.
 REMEMBERED_LENGTH = 1000
 REMEMBERED = 20_000
+
+# More than any protocol brings with an entry.
+MOST_EVIDENCE = 20
 
 _NULL = "\\N"
 _INTERNATIONAL = ("+", "00")
@@ -121,6 +126,7 @@ class Staging:
         self._numbers_are_national = tuple(table.header) == tuple(Column)
         number_at = columns.pop(Column.PHONE_NUMBER)
         instant_at = columns.pop(Column.INSERTED_AT, None)
+        evidence_at = columns.pop(Column.EVIDENCE, None)
         pick = _picker(tuple(columns.values()))
         is_plain = phone.PLAIN_NANP.fullmatch
         known = self._meanings
@@ -142,13 +148,20 @@ class Staging:
                     instant = (
                         _NULL if instant_at is None else self._instant(row[instant_at])
                     )
+                    evidence = (
+                        _NULL
+                        if evidence_at is None
+                        else _read_evidence(row[evidence_at])
+                    )
                 except Rejected as rejected:
                     if any(row):
                         self._reject(line, rejected.cause, row)
                     else:
                         self.read -= 1
                     continue
-                staged.append(f"{number}{meaning.staged}{instant}\t{line}\n")
+                staged.append(
+                    f"{number}{meaning.staged}{instant}\t{evidence}\t{line}\n"
+                )
             self.read += len(rows.rows)
             return "".join(staged)
 
@@ -281,6 +294,24 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
         return lambda _: ()
     # Of one place alone itemgetter makes no tuple.
     return itemgetter(*places, places[0])
+
+
+def _read_evidence(text: str) -> str:
+    """Return evidence as COPY reads it; raises Rejected."""
+    if not text:
+        return _NULL
+    try:
+        members = json.loads(text)
+        if not isinstance(members, dict) or len(members) > MOST_EVIDENCE:
+            raise Rejected(Cause.EVIDENCE)
+        told = {
+            name: value
+            for name, value in members.items()
+            if texts.read_evidence(name) and texts.read_evidence(value)
+        }
+    except (ValueError, TypeError, RecursionError, EvidenceInvalid):
+        raise Rejected(Cause.EVIDENCE) from None
+    return _escaped(json.dumps(told)) if told else _NULL
 
 
 def _staged(number: PhoneNumber) -> str:

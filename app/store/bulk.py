@@ -23,6 +23,7 @@ STAGE = """
         purpose      text COLLATE "C",
         reason       text,
         inserted_at  timestamptz,
+        evidence     text,
         position     bigint
     ) ON COMMIT DROP
 """
@@ -36,7 +37,7 @@ COPY_ROWS = "COPY staged_entry FROM STDIN"
 ARRANGE = """
     CREATE TEMPORARY TABLE arranged_entry ON COMMIT DROP AS
     SELECT DISTINCT ON (e164, campaign_id, list_purpose)
-           e164, calling_code, campaign_id, purpose, reason, inserted_at
+           e164, calling_code, campaign_id, purpose, reason, inserted_at, evidence
     FROM (
         SELECT *, CASE WHEN campaign_id = -1 THEN purpose END AS list_purpose
         FROM staged_entry
@@ -53,13 +54,13 @@ PAGES = """
 INSERT = """
     INSERT INTO dnc_entry (
         organisation_id, e164, calling_code, campaign_id, purpose, reason,
-        inserted_at, operation_id
+        inserted_at, evidence, operation_id
     )
     SELECT %(organisation_id)s::bigint, e164, calling_code,
            coalesce(campaign_id, %(campaign_id)s::bigint),
            CASE WHEN campaign_id IS NULL THEN %(purpose)s::text ELSE purpose END,
            CASE WHEN campaign_id IS NULL THEN %(reason)s::text ELSE reason END,
-           coalesce(inserted_at, now()), %(operation_id)s::bigint
+           coalesce(inserted_at, now()), evidence::jsonb, %(operation_id)s::bigint
     FROM arranged_entry
     WHERE ctid >= %(start)s::tid AND ctid < %(end)s::tid
     ON CONFLICT DO NOTHING
@@ -98,7 +99,8 @@ EXPORT = """
                to_char(
                    entry.inserted_at AT TIME ZONE 'UTC',
                    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-               ) AS inserted_at
+               ) AS inserted_at,
+               entry.evidence
         FROM dnc_entry AS entry
         JOIN campaign ON campaign.organisation_id = entry.organisation_id
                      AND campaign.id = entry.campaign_id

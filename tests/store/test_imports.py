@@ -29,7 +29,8 @@ from app.store.database import BoundedConnection, Scope
 from tests.conftest import make_organisation
 from tests.store.listing import entries, import_text, rows
 
-HEADER = "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at\n"
+HEADER = "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at,"
+HEADER += "evidence\n"
 NUMBERS = "".join(f"{number}\n" for number in range(5550000000, 5550002000))
 
 
@@ -107,7 +108,7 @@ def test_rows_say_which_list_why_and_since_when(services, caller, database_url):
         "5551110003,1,SPRING,,,,2026-01-02\n"
         "5551110004,1,-1,,telemkt,,\n"
         "5551110004,1,-1,,surveys,,\n"
-        "2071838750,44,,,,,\n"
+        '2071838750,44,,,,,,"{""batchId"": ""B\\\\7""}"\n'
         "+442071838751,,,,,,\n",
         reason="imported",
         purpose="VERIFY",
@@ -118,6 +119,8 @@ def test_rows_say_which_list_why_and_since_when(services, caller, database_url):
     listed = entries(
         database_url, "e164", "campaign_id", "purpose", "reason", "inserted_at"
     )
+    told = [row for row in entries(database_url, "e164", "evidence") if row[1]]
+    assert told == [(442071838750, {"batchId": "B\\7"})]
     assert [row[:4] for row in listed] == [
         (15551110001, spring, "a note", "imported"),
         (15551110002, spring, "VERIFY", "back\\slash"),
@@ -156,6 +159,10 @@ REJECTED = [
     ("5551234567,1,0,,,,2026-02-30", Cause.DATE),
     ("5551234567,1,0,,,,20260102", Cause.DATE),
     ("5551234567,1,0,,,,9999-01-01", Cause.FUTURE),
+    ("5551234567,1,0,,,,,batch 7", Cause.EVIDENCE),
+    ("5551234567,1,0,,,,,[]", Cause.EVIDENCE),
+    ('5551234567,1,0,,,,,"{""batchId"": 7}"', Cause.EVIDENCE),
+    (f'5551234567,1,0,,,,,"{{""x"": ""{"x" * 256}""}}"', Cause.EVIDENCE),
 ]
 
 

@@ -12,13 +12,14 @@ import requests
 
 from app.domain.access import Grant
 from tests.conftest import TestServer
-from tests.wire import stored
+from tests.wire import stored, workspace
 from tests.wire.conftest import Api, serving_by_proxy
 from tests.wire.tcp_proxy import Mode
 
 # A hundred megabytes in as many kilobytes.
 BOMB = gzip.compress(b"phone,note\n" + (b"5551234567," + b"x" * 60_000 + b"\n") * 1_800)
-HEADER = "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at"
+HEADER = "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at,"
+HEADER += "evidence"
 
 
 def post(
@@ -66,12 +67,14 @@ def test_what_is_exported_is_the_same_list_elsewhere(make_api):
     here.insert("5551234567", "SPRING")
     here.insert("5557654321", -1, purpose="TELEMKT", reason="ConsentRevoked")
     here.insert("0612345678", phone_code="39")
+    evidence = {"batchId": "B7", "requestUUID": 'said \\ "so"'}
+    workspace.add(here, "+15550000001", type="complaint", **evidence)
 
     exported = export(here)
     data = imported(there, exported.content)
 
     assert exported.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert (data["outcome"], data["read"], data["inserted"]) == ("stored", 4, 4)
+    assert (data["outcome"], data["read"], data["inserted"]) == ("stored", 5, 5)
     # The id of a campaign is each organisation's own, its code is not.
     theirs = [row.split(",")[:2] + row.split(",")[3:] for row in sorted_rows(exported)]
     ours = [
@@ -79,8 +82,10 @@ def test_what_is_exported_is_the_same_list_elsewhere(make_api):
     ]
     assert ours == theirs
     assert there.call("dnc/search", phone_code="39")["data"]["total"] == 1
+    (record,) = workspace.records(there, search="+15550000001")
+    assert evidence.items() <= record.items()
     again = imported(there, exported.content)
-    assert (again["outcome"], again["already_listed"]) == ("unchanged", 4)
+    assert (again["outcome"], again["already_listed"]) == ("unchanged", 5)
 
 
 @pytest.mark.both_servers

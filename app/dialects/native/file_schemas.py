@@ -45,8 +45,9 @@ SCRUB_ANSWER = Answers(
 )
 
 _EXPORTED = (
-    "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at\n"
-    "5551234567,1,0,0,,ConsentRevoked,2026-01-05T09:30:00.123456Z\n"
+    "phone_number,phone_code,campaign_id,campaign_uid,purpose,reason,inserted_at,"
+    "evidence\n"
+    "5551234567,1,0,0,,ConsentRevoked,2026-01-05T09:30:00.123456Z,\n"
 )
 
 IMPORT_BODY = Body(
