@@ -106,3 +106,67 @@ def test_a_listed_number_is_not_called_callable_by(clears: Clears, doors):
     called_callable = [row.name for row in SPELLINGS if clears(keys, row.text)]
 
     assert (clear_before, called_callable) == (True, [])
+
+
+Finds = Callable[[Keys, str], bool]
+
+
+def search(keys: Keys, text: str) -> bool:
+    fields = {"auth_token": keys.token, "phone_number": text, "phone_code": "1"}
+    answer = requests.post(f"{keys.base}/v1/dnc/search", data=fields, timeout=SECONDS)
+    return answer.json()["data"]["total"] == 1
+
+
+def search_any_code(keys: Keys, text: str) -> bool:
+    fields = {"auth_token": keys.token, "phone_number": text}
+    answer = requests.post(f"{keys.base}/v1/dnc/search", data=fields, timeout=SECONDS)
+    return answer.json()["data"]["total"] == 1
+
+
+def workspace_list(keys: Keys, text: str) -> bool:
+    answer = requests.get(
+        f"{keys.base}/api/dnc/list",
+        params={"search": text},
+        headers=bearer(keys),
+        timeout=SECONDS,
+    )
+    return answer.json()["data"]["pagination"]["total"] == 1
+
+
+def status(keys: Keys, text: str) -> bool:
+    answer = requests.get(
+        f"{keys.base}/app/main/rpc/pdnc",
+        params={"actionType": "status", "phoneList": text},
+        headers={"loginId": keys.token},
+        timeout=SECONDS,
+    )
+    return all(row[1] for row in csv.reader(io.StringIO(answer.text)))
+
+
+@pytest.mark.parametrize(
+    ("finds", "door"),
+    [
+        (search, "convoso"),
+        (search_any_code, "convoso"),
+        pytest.param(
+            workspace_list,
+            "workspace",
+            marks=pytest.mark.xfail(
+                strict=True, reason="a search for 001… does not find the number"
+            ),
+        ),
+        (status, "dncscrub"),
+    ],
+)
+def test_a_listed_number_is_found_in_every_spelling_in_which_it_can_be_added(
+    finds: Finds, door: str, doors
+):
+    keys = doors["convoso"].keys
+    spellings = [row for row in SPELLINGS if row.blocked_by(door) == BOTH[:1]]
+    found_before = finds(keys, BOTH[0])
+    doors["convoso"].add(BOTH[0])
+
+    missed = [row.name for row in spellings if not finds(keys, row.text)]
+
+    assert (found_before, missed) == (False, [])
+    assert len(spellings) > 10

@@ -6,7 +6,7 @@ or an error in that dialect's own words; an answer that is neither of them fails
 test that got it, and so does a look-up that says neither "listed" nor "not listed".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tests.wire.doors.convoso import Convoso
 from tests.wire.doors.dncscrub import Dncscrub
@@ -48,3 +48,16 @@ def find_answers(
         if campaign is None or name in WITH_CAMPAIGNS
         for lookup, find in door.lookups().items()
     }
+
+
+def say_listed(
+    doors: Doors, number: str, campaign: str | None = None
+) -> set[tuple[str, str]]:
+    """Return the look-ups that say that *number* is listed."""
+    answers = find_answers(doors, number, campaign)
+    return {lookup for lookup, listed in answers.items() if listed}
+
+
+def name_lookups(lookups: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what a test that uses these look-ups calls them."""
+    return [f"{door}'s {lookup}" for door, lookup in lookups]
