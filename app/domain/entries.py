@@ -117,13 +117,15 @@ class EntryText:
     A part of an entry to look for: of its reason or of the *evidence* of that name.
 
     In any case; *digits*, if they may be a number's, also of that, calling code and
-    all. *number* is the one that they are the whole of, if they are.
+    all. *number* is the one that the text spells, if it does; *is_whole* tells that its
+    digits are that number's, so that they are no part of another.
     """
 
     text: str
     evidence: str
     digits: str | None = None
     number: PhoneNumber | None = None
+    is_whole: bool = False
 
 
 def read_entry_text(text: str, evidence: str, default_calling_code: str) -> EntryText:
@@ -131,9 +133,8 @@ def read_entry_text(text: str, evidence: str, default_calling_code: str) -> Entr
     if not _PART_OF_NUMBER.fullmatch(text):
         return EntryText(text, evidence)
     digits = "".join(re.findall("[0-9]", text))
-    number = None
+    number, is_whole = None, False
     with suppress(NumberInvalid):
         number = phone.read_with_code(text, default_calling_code)
-        if str(number) != f"+{digits}" or not phone.is_whole(number):
-            number = None
-    return EntryText(text, evidence, digits, number)
+        is_whole = str(number) == f"+{digits}" and phone.is_whole(number)
+    return EntryText(text, evidence, digits, number, is_whole)

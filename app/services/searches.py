@@ -58,7 +58,7 @@ class Searches:
         """
         if wanted is None:
             return self.search(caller, EntryFilter(), page)
-        if wanted.number is not None:
+        if wanted.number is not None and wanted.is_whole:
             return self.search(caller, EntryFilter(numbers=(wanted.number,)), page)
         scope = Scope(caller.organisation.id)
         # The server ends the statement, for it would not notice that nobody waits.

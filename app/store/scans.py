@@ -14,6 +14,7 @@ SEARCH: LiteralString = f"""
         WHERE entry.organisation_id = %(organisation_id)s
           AND (
               entry.e164::text LIKE %(digits)s
+              OR entry.e164 = %(e164)s
               OR entry.reason ~ %(pattern)s
               OR entry.evidence ->> %(evidence)s ~ %(pattern)s
           )
@@ -43,6 +44,7 @@ def search(tx: Tx, wanted: EntryText, page: Page) -> tuple[list[Entry], int]:
         {
             "organisation_id": tx.organisation_id,
             "digits": wanted.digits and f"%{wanted.digits}%",
+            "e164": wanted.number and wanted.number.e164,
             "pattern": "".join(map(_in_any_case, wanted.text)),
             "evidence": wanted.evidence,
             "offset": page.offset,

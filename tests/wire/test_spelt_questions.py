@@ -148,13 +148,7 @@ def status(keys: Keys, text: str) -> bool:
     [
         (search, "convoso"),
         (search_any_code, "convoso"),
-        pytest.param(
-            workspace_list,
-            "workspace",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a search for 001… does not find the number"
-            ),
-        ),
+        (workspace_list, "workspace"),
         (status, "dncscrub"),
     ],
 )

@@ -90,8 +90,9 @@ def enable_disable() -> Response:
     """
     Switch the pre-dial check of the whole organisation on or off.
 
-    While it is off every number counts as callable, in every dialect: each answer says
-    so where it can, and is recorded. Needs the grant `admin`; recorded itself.
+    While it is off every number that is asked for before a call counts as callable, in
+    every dialect: each answer says so where it can, and is recorded. Batches and scrubs
+    tell what is listed all the same. Needs the grant `admin`; recorded itself.
     """
     enabled = wire.read_switch(read_whole(request, limits.FORM_BYTES))
     services().organisations.switch_checking(require_caller(), enabled=enabled)
