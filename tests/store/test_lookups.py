@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 
 import psycopg
 import pytest
@@ -77,8 +76,8 @@ def test_the_plan_is_still_good_when_a_short_list_has_grown(database_url: str, c
     assert "Seq Scan" not in plan
 
 
-@pytest.mark.parametrize("asked_before", list(product(["", "SPRING"], repeat=2)))
-@pytest.mark.parametrize("asked_after", list(product(["", "SPRING"], repeat=3)))
+@pytest.mark.parametrize("asked_before", [("", ""), ("SPRING", "SPRING")])
+@pytest.mark.parametrize("asked_after", [("", "SPRING", ""), ("SPRING", "", "SPRING")])
 def test_checks_go_on_after_a_transaction_that_was_rolled_back(
     database_url: str, caller, asked_before, asked_after
 ):

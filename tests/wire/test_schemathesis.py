@@ -34,8 +34,9 @@ CONFIG = {
                 "negative_data_rejection": {
                     "expected-statuses": ["400", "401", "403", "404", "413", "415"]
                 },
+                # An id may be a neighbour's.
                 "positive_data_acceptance": {
-                    "expected-statuses": ["200", "400", "401", "404"]
+                    "expected-statuses": ["200", "400", "401", "403", "404"]
                 },
             },
         },
