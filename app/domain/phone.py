@@ -118,6 +118,22 @@ def read_with_default(text: str, default_calling_code: str) -> PhoneNumber:
     return read(text, code)
 
 
+def refuse_lost_plus(text: str, number: PhoneNumber) -> None:
+    """
+    Raise NumberInvalid if *text*, read as *number*, may have lost a ``+`` to its form.
+
+    A ``+`` that a client puts into a URL as it is arrives as a space; what follows is
+    then a calling code.
+    """
+    if not text.startswith(" "):
+        return
+    meant = number
+    with suppress(NumberInvalid):
+        meant = read_with_default(f"+{text.lstrip(' ')}", number.calling_code)
+    if meant != number:
+        raise NumberInvalid
+
+
 def explain(text: str) -> Cause:
     """Return why *text*, which ``read`` has refused, is no number."""
     text = text.strip(" ")

@@ -17,6 +17,9 @@ PURPOSE_LIST = -1
 # The type of a campaign that calls nobody and is only a named list.
 FILTER_PHONE_GROUP = "FILTER_PHONE_GROUP"
 
+# What dialers call the organisation's own list: no campaign may be meant by it.
+_TAKEN = {"SYSTEM_INTERNAL"}
+
 _NUMBER = re.compile(r"0|-1|[1-9][0-9]{0,17}")
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{1,29}")
 
@@ -94,7 +97,7 @@ def read_called_campaign(text: str) -> CampaignReference | None:
 
 def read_campaign_code(text: str) -> str:
     """Return *text* as a new campaign's code; raises CampaignUnknown if it is none."""
-    if _CODE.fullmatch(text):
+    if _CODE.fullmatch(text) and text.upper() not in _TAKEN:
         return text
     raise CampaignUnknown
 

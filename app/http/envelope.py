@@ -1,5 +1,5 @@
 """
-The JSON envelope of the ``/v1`` paths: ``success``, and of a refusal code and text.
+JSON refusals; of the ``/v1`` paths ``success``, and of a refusal code and text.
 
 Which condition has which code is the dialects' own; how it looks on the wire is the
 same for all that share the envelope.

@@ -6,9 +6,9 @@ clients may send it in any of these ways.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import flask
@@ -25,6 +25,7 @@ MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
 Fields = Mapping[str, str]
+Value = TypeVar("Value")
 
 FEW_PAIRS = 20
 
@@ -84,12 +85,12 @@ def read_page_fields(request: flask.Request) -> Fields:
     """
     Return a request's parameters as a web page's script sees them.
 
-    The query wins over the body; a body that is no form is not looked at. Otherwise as
-    ``read_fields``. Raises RequestMalformed, RequestEntityTooLarge.
+    The query wins over the body; a body that is no form is not looked at, nor is a
+    file, and what is not UTF-8 is replaced. What says two things under one name is
+    refused, for one of them would be lost. Otherwise as ``read_fields``. Raises
+    RequestMalformed, RequestEntityTooLarge.
     """
-    return _read_whole_or_refuse(
-        request, lambda: _read_form(request) | read_pairs(request.query_string)
-    )
+    return _read_whole_or_refuse(request, lambda: _read_page(request))
 
 
 def read_large_pairs(request: flask.Request, most_bytes: int) -> list[tuple[str, str]]:
@@ -156,6 +157,16 @@ def _read_whole_or_refuse(
     return parameters
 
 
+def _read_page(request: flask.Request) -> dict[str, str]:
+    if request.mimetype == MULTIPART:
+        pairs = list(request.form.items(multi=True))
+    else:
+        body = _get_data(request)
+        pairs = _parse_pairs(body, "replace") if request.mimetype == FORM else []
+    query = _parse_pairs(request.query_string, "replace")
+    return unambiguous(pairs) | unambiguous(query)
+
+
 def _read_form(request: flask.Request) -> dict[str, str]:
     if request.mimetype == MULTIPART:
         if request.files:
@@ -194,11 +205,20 @@ def read_pairs(text: bytes) -> dict[str, str]:
     return dict(_parse_pairs(text))
 
 
-def _parse_pairs(text: bytes) -> list[tuple[str, str]]:
+def unambiguous(pairs: Sequence[tuple[str, Value]]) -> dict[str, Value]:
+    """Return *pairs* by name; raises ValueError where one name has two values."""
+    found = dict(pairs)
+    if len(found) < len(pairs) and any(found[name] != value for name, value in pairs):
+        message = "a parameter is there twice"
+        raise ValueError(message)
+    return found
+
+
+def _parse_pairs(text: bytes, errors: str = "strict") -> list[tuple[str, str]]:
     return parse_qsl(
-        text.decode(),
+        text.decode(errors=errors),
         keep_blank_values=True,
-        errors="strict",
+        errors=errors,
         max_num_fields=limits.FORM_PARAMETERS,
     )
 

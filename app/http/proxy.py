@@ -1,6 +1,7 @@
 """Who really asks, when a proxy of ours stands in between."""
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 EVERYBODY = "*"
+
+_WITH_PORT = re.compile(r"([0-9.]+):[0-9]+|\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?")
 
 
 class TrustedProxies:
@@ -41,8 +44,16 @@ def is_proxied(environ: "WSGIEnvironment") -> bool:
 
 @lru_cache(maxsize=1024)
 def read_address(text: str | None) -> str | None:
-    """Return an IP address as PostgreSQL takes it, or None for what is none."""
+    """
+    Return an IP address as PostgreSQL takes it, or None for what is none.
+
+    Some proxies add a port, and whoever listens to both families hears IPv4 as IPv6.
+    """
+    bare = (text or "").partition("%")[0]
+    if with_port := _WITH_PORT.fullmatch(bare):
+        bare = with_port[1] or with_port[2]
     try:
-        return str(ipaddress.ip_address((text or "").partition("%")[0]))
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return None
+    return str(getattr(address, "ipv4_mapped", None) or address)

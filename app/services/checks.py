@@ -76,7 +76,7 @@ class Checks:
         All from one snapshot. Whether a number is listed is told also where checking is
         switched off. Raises CampaignUnknown.
         """
-        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_INDEX)
+        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = None
@@ -93,7 +93,7 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
-            scope = DatabaseScope(organisation_id, plans=Plans.BY_INDEX)
+            scope = DatabaseScope(organisation_id, plans=Plans.BY_NUMBER)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(

@@ -1,9 +1,11 @@
 """Finding entries."""
 
 from collections.abc import Sequence
+from threading import BoundedSemaphore
 
 from app.domain.access import Caller
 from app.domain.entries import Entry, EntryFilter, EntryText, ListSize, Page
+from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference
 from app.store import batches, campaigns, scans, searches, sizes
@@ -16,6 +18,10 @@ PIECE = 5000
 # take some seconds.
 SCAN_SECONDS = 10.0
 
+# So many at a time, in each worker; whoever comes meanwhile waits so long.
+SCANS = 2
+SCAN_QUEUE_SECONDS = 1.0
+
 
 class Searches:
     """The do-not-call list as its readers see it."""
@@ -23,6 +29,8 @@ class Searches:
     def __init__(self, database: Database) -> None:
         """Read the list in *database*."""
         self._database = database
+        # So that whoever looks for a part leaves threads to whoever is about to dial.
+        self._scans = BoundedSemaphore(SCANS)
 
     def search(
         self, caller: Caller, wanted: EntryFilter, page: Page
@@ -51,15 +59,25 @@ class Searches:
         """
         Return a page of the entries that *wanted* is a part of, and the exact number.
 
-        None is a part of every entry.
-        A whole number is looked up, whatever else it is a part of; for anything else
-        every entry of the organisation is looked at. Raises StoreUnavailable where
-        that takes longer than ten seconds.
+        None is a part of every entry. A whole number is looked up, whatever else it is
+        a part of; for anything else every entry of the organisation is looked at.
+        Raises StoreUnavailable where that takes longer than ten seconds, or two others
+        are at it.
         """
         if wanted is None:
             return self.search(caller, EntryFilter(), page)
         if wanted.number is not None and wanted.is_whole:
             return self.search(caller, EntryFilter(numbers=(wanted.number,)), page)
+        if not self._scans.acquire(timeout=SCAN_QUEUE_SECONDS):
+            raise StoreUnavailable
+        try:
+            return self._scan(caller, wanted, page)
+        finally:
+            self._scans.release()
+
+    def _scan(
+        self, caller: Caller, wanted: EntryText, page: Page
+    ) -> tuple[list[Entry], int]:
         scope = Scope(caller.organisation.id)
         # The server ends the statement, for it would not notice that nobody waits.
         with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
@@ -79,7 +97,7 @@ class Searches:
         which are as many as there are purposes.
         """
         keys = sorted({number.e164 for number in numbers})
-        scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
         with self._database.snapshot(scope) as tx:
             campaign_id = campaigns.require_one_list(tx, campaign)
             return {

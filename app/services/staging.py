@@ -6,7 +6,6 @@ million rows cost ten million look-ups in a dictionary, and lines of ten plain d
 not even that.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from app.domain.errors import (
 )
 from app.domain.phone import PhoneNumber
 from app.files.blocks import Block
+from app.files.evidence import read_evidence
 from app.files.lists import NumberList
 from app.files.rejects import Reject, RejectsFile
 from app.files.tables import Column, Rows, Table
@@ -39,9 +39,6 @@ FIRST_REJECTS = 20
 # What no reason or purpose that is taken exceeds.
 REMEMBERED_LENGTH = 1000
 REMEMBERED = 20_000
-
-# More than any protocol brings with an entry.
-MOST_EVIDENCE = 20
 
 _NULL = "\\N"
 _INTERNATIONAL = ("+", "00")
@@ -151,7 +148,7 @@ class Staging:
                     evidence = (
                         _NULL
                         if evidence_at is None
-                        else _read_evidence(row[evidence_at])
+                        else self._evidence(row[evidence_at])
                     )
                 except Rejected as rejected:
                     if any(row):
@@ -280,6 +277,12 @@ class Staging:
             raise Rejected(Cause.FUTURE)
         return instant.isoformat()
 
+    def _evidence(self, text: str) -> str:
+        try:
+            return _escaped(read_evidence(text))
+        except EvidenceInvalid:
+            raise Rejected(Cause.EVIDENCE) from None
+
     def _reject(self, line: int, cause: Cause, row: "list[str] | tuple[str]") -> None:
         reject = Reject(line, cause, row)
         self.causes[cause] += 1
@@ -294,24 +297,6 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
         return lambda _: ()
     # Of one place alone itemgetter makes no tuple.
     return itemgetter(*places, places[0])
-
-
-def _read_evidence(text: str) -> str:
-    """Return evidence as COPY reads it; raises Rejected."""
-    if not text:
-        return _NULL
-    try:
-        members = json.loads(text)
-        if not isinstance(members, dict) or len(members) > MOST_EVIDENCE:
-            raise Rejected(Cause.EVIDENCE)
-        told = {
-            name: value
-            for name, value in members.items()
-            if texts.read_evidence(name) and texts.read_evidence(value)
-        }
-    except (ValueError, TypeError, RecursionError, EvidenceInvalid):
-        raise Rejected(Cause.EVIDENCE) from None
-    return _escaped(json.dumps(told)) if told else _NULL
 
 
 def _staged(number: PhoneNumber) -> str:

@@ -223,7 +223,7 @@ class Suppressions:
     def _transaction_of_many(
         self, caller: Caller, count: int
     ) -> AbstractContextManager[Open]:
-        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_INDEX)
+        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
         deadline = MANY_DEADLINE if count > FEW else None
         return self._database.transaction(scope, deadline=deadline)
 

@@ -38,7 +38,9 @@ ENTER = """
            set_config('dncd.secret_hash', %(secret_hash)s, %(local)s),
            set_config('plan_cache_mode', %(plan_cache_mode)s, %(local)s),
            set_config('enable_seqscan', %(scans)s, %(local)s),
-           set_config('enable_bitmapscan', %(scans)s, %(local)s)
+           set_config('enable_bitmapscan', %(scans)s, %(local)s),
+           set_config('enable_hashjoin', %(joins)s, %(local)s),
+           set_config('enable_mergejoin', %(joins)s, %(local)s)
 """
 
 BEGIN = "BEGIN"
@@ -57,12 +59,14 @@ class Plans(Enum):
 
     AUTO as it does by itself. BY_INDEX once a connection, whatever the parameters, and
     by an index alone: for pages of a long list, of which PostgreSQL knows too little to
-    see that it need not read it whole, and for numbers, whose plan must still be good
-    when a list that was short has grown by millions.
+    see that it need not read it whole. BY_NUMBER so, and one number after another: its
+    plan must still be good when a list that was short has grown by millions, and when
+    one organisation's is a thousand times as long as the others'.
     """
 
-    AUTO = ("auto", "on")
-    BY_INDEX = ("force_generic_plan", "off")
+    AUTO = ("auto", "on", "on")
+    BY_INDEX = ("force_generic_plan", "off", "on")
+    BY_NUMBER = ("force_generic_plan", "off", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Scope:
             "secret_hash": self.secret_hash.hex(),
             "plan_cache_mode": self.plans.value[0],
             "scans": self.plans.value[1],
+            "joins": self.plans.value[2],
         }
 
 
@@ -122,9 +127,9 @@ class Open:
         return cursor.fetchall() if cursor.description else []
 
     def fetch_rows(self, statement: LiteralString, parameters: Parameters) -> Rows:
-        """Run one statement of very many rows, which come as tuples."""
+        """Run one statement of very many rows, which come as tuples; plan it anew."""
         with self.connection.cursor(row_factory=tuple_row) as cursor:
-            return cursor.execute(statement, parameters).fetchall()
+            return cursor.execute(statement, parameters, prepare=False).fetchall()
 
     def limit(self, seconds: float) -> None:
         """Let the server end each statement from here on that takes longer."""

@@ -18,9 +18,9 @@ STATUSES = {"200", "400", "401", "403", "413", "415", "503"}
 # What an operation has no reason to answer, by its path.
 NEVER = {
     "/v1/dnc/scrub": {"413"},
-    # A page says in lines who may not, and looks at no other body than a form.
-    "/vicidial/non_agent_api.php": {"401", "403", "415"},
-    "/non_agent_api.php": {"401", "403", "415"},
+    # A page says in lines what it refuses, and looks at no other body than a form.
+    "/vicidial/non_agent_api.php": {"400", "401", "403", "413", "415"},
+    "/non_agent_api.php": {"400", "401", "403", "413", "415"},
     "/vicidial/filter": {"415"},
 }
 

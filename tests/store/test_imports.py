@@ -162,6 +162,9 @@ REJECTED = [
     ("5551234567,1,0,,,,,batch 7", Cause.EVIDENCE),
     ("5551234567,1,0,,,,,[]", Cause.EVIDENCE),
     ('5551234567,1,0,,,,,"{""batchId"": 7}"', Cause.EVIDENCE),
+    ('5551234567,1,0,,,,,"{""batchId"": null}"', Cause.EVIDENCE),
+    ('5551234567,1,0,,,,,"{""batchId"": {""a"": 1}}"', Cause.EVIDENCE),
+    ('5551234567,1,0,,,,,"{""batchId"": [""a""]}"', Cause.EVIDENCE),
     (f'5551234567,1,0,,,,,"{{""x"": ""{"x" * 256}""}}"', Cause.EVIDENCE),
 ]
 

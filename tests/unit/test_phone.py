@@ -1,5 +1,7 @@
 """Every spelling of one number is one number. No database, no clock."""
 
+from contextlib import nullcontext
+
 import phonenumbers
 import pytest
 from hypothesis import given
@@ -280,3 +282,20 @@ def test_with_its_code_a_number_is_itself_or_refused_but_never_another(
         return
 
     assert found == number
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        (" 4930123456", False),
+        (" 17275551299", True),
+        ("  7275551299", True),
+        ("4930123456", True),
+        (" (727) 555-1299", True),
+    ],
+)
+def test_a_plus_that_a_url_made_a_space_is_not_taken_for_none(text: str, fits: bool):  # noqa: FBT001
+    number = phone.read(text, "1")
+
+    with nullcontext() if fits else pytest.raises(NumberInvalid):
+        phone.refuse_lost_plus(text, number)

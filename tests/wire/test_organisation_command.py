@@ -47,3 +47,14 @@ def test_no_other_organisation_is_switched(command):
 
     assert ask(command, REQUIRED, "Other") == [(False,)]
     assert unknown.returncode == 1
+
+
+@pytest.mark.parametrize("uid", ["SYSTEM_INTERNAL", "system_internal"])
+def test_no_campaign_is_called_as_dialers_call_the_organisation_s_list(uid, command):
+    command.run("organisation", "add", "Strict")
+
+    added = command.run(
+        *("campaign", "add", "--organisation", "Strict", "--name", "x", "--uid", uid)
+    )
+
+    assert added.returncode != 0

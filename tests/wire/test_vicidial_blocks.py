@@ -203,3 +203,19 @@ def test_a_filter_phone_group_blocks_no_campaigns_calls(box):
     assert said.startswith("AREACODE: 1|")
     assert box.filters(phone=NUMBER).text == "0"
     assert box.filters(phone=NUMBER, group=GROUP).text == "1"
+
+
+def test_a_plus_that_a_url_made_a_space_is_never_taken_for_a_national_number(box):
+    """+4930123456 as it is in a URL: ten digits that the NANP would have too."""
+    before = box.listed()
+
+    said = box.say("add_dnc_phone", phone_number=" 4930123456", campaign_id=OWN)
+    pdnc = requests.get(
+        f"{box.api.base}/app/main/rpc/pdnc",
+        {"loginId": box.api.token, "actionType": "add", "phoneList": " 4930123456"},
+        timeout=20,
+    )
+
+    assert said.startswith("ERROR: add_dnc_phone YOU MUST USE ALL REQUIRED FIELDS")
+    assert pdnc.status_code == 400
+    assert box.listed() == before

@@ -187,6 +187,16 @@ def test_a_body_in_chunks_is_read_whole_or_refused(api, http_server):
     assert answer.json() == success(ADDED)
 
 
+def test_an_object_that_says_two_things_under_one_name_is_refused(api):
+    body = f'{{"phoneNumber": "{NUMBER}", "phoneNumber": "+12125559999"}}'
+
+    answer = call(api, "POST", "add", data=body, headers={"Content-Type": JSON})
+
+    assert answer.status_code == 400
+    assert answer.json() == refusal(400, NO_OBJECT)
+    assert records(api) == []
+
+
 def test_of_many_that_add_a_number_at_once_one_has_added_it(api):
     spellings = [NUMBER, "+12125551234", "+1 212 555 1234", "1-212-555-1234"] * 4
 

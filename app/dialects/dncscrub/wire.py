@@ -116,9 +116,13 @@ def read_numbers(fields: Fields, calling_code: str, *, skip: bool = False) -> Nu
     Raises NumberInvalid with the first text that is none, unless those are to *skip*.
     """
     numbers = []
-    for item in read_list(fields):
+    for position, item in enumerate(read_list(fields)):
         try:
-            numbers.append(phone.read(item, calling_code))
+            number = phone.read(item, calling_code)
+            # Of the others a space is more likely one after the comma.
+            if position == 0:
+                phone.refuse_lost_plus(item, number)
+            numbers.append(number)
         except NumberInvalid:
             if not skip:
                 raise NumberInvalid(item) from None

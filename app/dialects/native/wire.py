@@ -21,7 +21,7 @@ from app.domain.errors import (
 from app.domain.rules import Match, Question, Snapshot, Verdict
 from app.domain.scopes import CampaignReference
 from app.http import limits
-from app.http.forms import Fields
+from app.http.forms import Fields, unambiguous
 from app.services import Services
 from app.services.checks import Hits
 
@@ -85,7 +85,7 @@ def write_verdict(question: Question, verdict: Verdict) -> bytes:
 def read_batch(body: bytes) -> Batch:
     """Return what a batch asks; raises RequestMalformed, TooManyNumbers and others."""
     try:
-        members = json.loads(body.decode())
+        members = json.loads(body.decode(), object_pairs_hook=unambiguous)
     except (ValueError, RecursionError) as error:
         raise RequestMalformed from error
     if not isinstance(members, dict) or not isinstance(members.get("numbers"), list):

@@ -50,7 +50,7 @@ class Line(NamedTuple):
 
 Lines = Mapping[type[DncError], Line]
 
-UNREADABLE = Line("ERROR: THE REQUEST CANNOT BE READ", 400)
+UNREADABLE = Line("ERROR: THE REQUEST CANNOT BE READ")
 UNAVAILABLE = Line("ERROR: SERVICE UNAVAILABLE, TRY AGAIN", _UNAVAILABLE)
 
 
@@ -194,7 +194,7 @@ _DOCUMENTED = {
 
 # No digit, and nothing that was sent: it must not be taken for an answer.
 _FILTER: Lines = {
-    RequestMalformed: UNREADABLE,
+    RequestMalformed: UNREADABLE._replace(status=400),
     TokenInvalid: Line("ERROR: LOGIN INCORRECT", 401),
     LoginLocked: Line("ERROR: TOO MANY LOGIN ATTEMPTS", 429),
     Forbidden: Line("ERROR: USER DOES NOT HAVE PERMISSION", 403),
@@ -263,7 +263,10 @@ def _find_line(failure: Failure, operation: str, call: Call | None) -> Line:
     if isinstance(failure, HTTPException) and not isinstance(
         failure, InternalServerError
     ):
-        return Line(f"ERROR: {failure.name.upper()}", failure.code or 500)
+        # The page answers 200 to whatever it refuses.
+        is_page = operation not in {NONE, FILTER}
+        status = 200 if is_page else failure.code or 500
+        return Line(f"ERROR: {failure.name.upper()}", status)
     lines = _lines(FILTER if operation == FILTER else call.function if call else NONE)
     condition = type(failure) if isinstance(failure, DncError) else StoreUnavailable
     for known in condition.__mro__:

@@ -193,7 +193,7 @@ def describe_filter(name: str, *, query: bool) -> dict[str, Any]:
         "responses": {
             DONE: {"description": "Listed or not.", "content": {_TEXT: answered}},
             **_describe_failures(
-                list(WIRE_ERRORS[Edition.DOCUMENTED][FILTER].values())
+                [*WIRE_ERRORS[Edition.DOCUMENTED][FILTER].values(), _TOO_LARGE]
             ),
         },
     }
@@ -222,7 +222,7 @@ def _describe_request(
 
 def _describe_failures(lines: Sequence[Line]) -> dict[int, dict[str, Any]]:
     by_status: dict[int, dict[str, Any]] = {}
-    for line in sorted([*lines, _TOO_LARGE], key=lambda line: line.status):
+    for line in sorted(lines, key=lambda line: line.status):
         by_status.setdefault(line.status, _describe_failure(line))
     return by_status
 

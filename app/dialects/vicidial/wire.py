@@ -106,9 +106,14 @@ def read_call(fields: Fields, *, number: tuple[str, ...] = ("phone_number",)) ->
 
 def read_numbers(call: Call, organisation: Organisation) -> list[PhoneNumber]:
     """Return every number of a comma list; raises NumberInvalid if one is none."""
+    first, *others = call.phone_text.split(",")
+    # Of the others a space before the number is more likely one after the comma.
     return [
-        _read_number(text, organisation, LONGEST_NUMBER)
-        for text in call.phone_text.split(",")
+        _read_number(first, organisation, LONGEST_NUMBER),
+        *(
+            _read_number(text.lstrip(" "), organisation, LONGEST_NUMBER)
+            for text in others
+        ),
     ]
 
 
@@ -235,7 +240,9 @@ def _clean_name(fields: Fields, name: str) -> str:
 
 def _read_number(text: str, organisation: Organisation, longest: int) -> PhoneNumber:
     _require_digits(text, longest)
-    return phone.read_with_default(text, organisation.default_phone_code)
+    number = phone.read_with_default(text, organisation.default_phone_code)
+    phone.refuse_lost_plus(text, number)
+    return number
 
 
 def _require_digits(text: str, longest: int) -> None:

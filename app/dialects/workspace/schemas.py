@@ -213,8 +213,9 @@ LIST_PARAMETERS = (
     ),
     query(
         "search",
-        "A part of the number, the type or the requestUUID, in any case; of a number "
-        "in any spelling.",
+        "A part of the number, the type or the requestUUID, in any case. A part of a "
+        "number is one of its digits, calling code and all; a whole one may be spelt "
+        "in any way, and is looked for among the numbers alone.",
         maxLength=REASON_LENGTH,
         example="customer",
     ),

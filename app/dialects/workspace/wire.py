@@ -23,7 +23,7 @@ from app.domain.errors import (
 )
 from app.domain.scopes import ORGANISATION_LIST, CampaignReference
 from app.http.envelope import write_json
-from app.http.forms import Fields
+from app.http.forms import Fields, unambiguous
 
 BATCH = "batchId"
 REQUEST = "requestUUID"
@@ -147,7 +147,7 @@ def _write_id(number: int) -> str:
 
 def _read_members(body: bytes) -> Members:
     try:
-        members = json.loads(body.decode())
+        members = json.loads(body.decode(), object_pairs_hook=unambiguous)
     except (ValueError, RecursionError) as error:
         raise RequestMalformed from error
     if not isinstance(members, dict):
