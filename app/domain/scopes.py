@@ -71,6 +71,9 @@ class CampaignReference:
         return self.number == PURPOSE_LIST
 
 
+ORGANISATION = CampaignReference(ORGANISATION_LIST, str(ORGANISATION_LIST))
+
+
 def read_campaign(text: str) -> CampaignReference:
     """Return the reference in *text*; raises CampaignUnknown if none can be meant."""
     if _NUMBER.fullmatch(text):

@@ -21,7 +21,7 @@ from app.http.dialect import FormBlueprint, View, needs, needs_token
 from app.http.envelope import (
     WireError,
     Words,
-    find_words,
+    find_error,
     write_body,
 )
 from app.http.forms import FORM
@@ -208,7 +208,7 @@ class Described:
     def describe_failures(self, view: View, operation: str, body: Body | None) -> View:
         """Return *view* described with its answers to what it cannot carry out."""
         table = self.errors[Edition.DOCUMENTED][operation]
-        words = partial(find_words, table)
+        words = partial(find_error, table)
         of_body: tuple[tuple[WireError, str], ...] = ()
         if body is not None:
             of_body = ((_UNSUPPORTED, body.unsupported),)

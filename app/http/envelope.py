@@ -22,9 +22,8 @@ from app.domain.errors import (
     StoreUnavailable,
     TokenInvalid,
 )
+from app.http import refusals
 from app.http.dialect import Failure
-
-RETRY_AFTER_SECONDS = "1"
 
 _UNAUTHORISED = 401
 _UNAVAILABLE = 503
@@ -50,12 +49,9 @@ EVERYWHERE: Words = {
 }
 
 
-def find_words(words: Words, failure: type[DncError]) -> WireError:
-    """Return the words for *failure*, or for the condition that it is a kind of."""
-    for condition in failure.__mro__:
-        if condition in words:
-            return words[condition]
-    return UNAVAILABLE
+def find_error(words: Words, condition: type[DncError]) -> WireError:
+    """Return what *words* say of *condition*; of one that they do not know, no more."""
+    return refusals.find_words(words, condition, UNAVAILABLE)
 
 
 def write_body(error: WireError) -> dict[str, object]:
@@ -80,11 +76,11 @@ def write_failure(words: Words, failure: Failure) -> Response:
 def word(words: Words, failure: Failure) -> WireError:
     """Return what an operation with *words* says of *failure*."""
     if isinstance(failure, InternalServerError):
-        return find_words(words, StoreUnavailable)
+        return find_error(words, StoreUnavailable)
     if isinstance(failure, HTTPException):
         status = failure.code or 500
         return WireError(status, failure.name, status)
-    error = find_words(words, type(failure))
+    error = find_error(words, type(failure))
     if isinstance(failure, FileRefused | ParameterInvalid) and str(failure):
         error = error._replace(text=f"{error.text}: {failure}")
     return error
@@ -97,13 +93,9 @@ def write_refusal(
     response = Response(
         json.dumps(body), status=error.status, content_type="application/json"
     )
-    if error.status == _UNAVAILABLE:
-        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     if error.status == _UNAUTHORISED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(failure, HTTPException) and "Allow" in dict(failure.get_headers()):
-        response.headers["Allow"] = dict(failure.get_headers())["Allow"]
-    return response
+    return refusals.add_headers(response, failure)
 
 
 def write_json(body: Mapping[str, object]) -> Response:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from app.http.envelope import RETRY_AFTER_SECONDS
 from app.http.forms import FORM
+from app.http.refusals import RETRY_AFTER_SECONDS
 
 Property = Mapping[str, object]
 Properties = Mapping[str, Property]

@@ -25,7 +25,7 @@ from app.domain.errors import (
     TooManyNumbers,
 )
 from app.http.dialect import Failure
-from app.http.envelope import RETRY_AFTER_SECONDS
+from app.http.refusals import add_headers, find_words
 
 TEXT = "text/plain; charset=utf-8"
 CHALLENGE = 'LoginId realm="dncd"'
@@ -84,26 +84,15 @@ def write_error(failure: Failure, operation: str) -> Response:
     elif isinstance(failure, HTTPException):
         error = TextError(failure.code or 500, failure.name)
     else:
-        error = _find(words, type(failure))
+        error = find_words(words, type(failure), _UNAVAILABLE)
     text = error.text.format(quote(str(failure)))
     answer = Response(text, status=error.status, content_type=TEXT)
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
     if error.status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = CHALLENGE
-    if isinstance(failure, HTTPException) and "Allow" in dict(failure.get_headers()):
-        answer.headers["Allow"] = dict(failure.get_headers())["Allow"]
-    return answer
+    return add_headers(answer, failure)
 
 
 def quote(text: str) -> str:
     """Return *text* as one printable line may repeat it."""
     shown = text[:_LONGEST_QUOTATION]
     return "".join(letter if letter.isprintable() else " " for letter in shown)
-
-
-def _find(words: Words, failure: type[DncError]) -> TextError:
-    for condition in failure.__mro__:
-        if condition in words:
-            return words[condition]
-    return _UNAVAILABLE

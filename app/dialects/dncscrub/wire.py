@@ -29,7 +29,6 @@ LINE_END = "\n"
 # A list pasted from a file has a number a line, with a comma or without.
 _SEPARATOR = re.compile(r",(?:\r\n?|\n)?|\r\n?|\n")
 _FLAGS = {"": False, "0": False, "false": False, "1": True, "true": True}
-_ORGANISATION_LIST = scopes.read_campaign(str(scopes.ORGANISATION_LIST))
 _KNOWN = {
     *(LIST, "actionType", "projId", "ignoreInvalid"),
     *("version", "output", "campaignId", "loginId"),
@@ -106,7 +105,7 @@ def read_list(fields: Fields, most: int = limits.BATCH_NUMBERS) -> list[str]:
 
 def read_campaign(fields: Fields) -> CampaignReference:
     """Return whose list is meant, by default the organisation's own."""
-    return scopes.read_called_campaign(fields.get("projId", "")) or _ORGANISATION_LIST
+    return scopes.read_called_campaign(fields.get("projId", "")) or scopes.ORGANISATION
 
 
 def read_numbers(fields: Fields, calling_code: str, *, skip: bool = False) -> Numbers:

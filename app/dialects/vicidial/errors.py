@@ -32,7 +32,7 @@ from app.domain.errors import (
 )
 from app.http import current
 from app.http.dialect import Failure
-from app.http.envelope import RETRY_AFTER_SECONDS
+from app.http.refusals import add_headers, find_words
 
 # What is no function, or not yet known to be one.
 NONE = ""
@@ -244,13 +244,7 @@ def write_error(failure: Failure, operation: str) -> Response:
     call: Call | None = g.get("vicidial_call")
     line = _find_line(failure, operation, call)
     answer = write_line(call.fill(line.text) if call else line.text, line.status)
-    if line.status == _UNAVAILABLE:
-        answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
-    if isinstance(failure, HTTPException):
-        offered = dict(failure.get_headers())
-        if "Allow" in offered:
-            answer.headers["Allow"] = offered["Allow"]
-    return answer
+    return add_headers(answer, failure)
 
 
 def write_refusal(condition: type[DncError], call: Call) -> Response:
@@ -269,10 +263,7 @@ def _find_line(failure: Failure, operation: str, call: Call | None) -> Line:
         return Line(f"ERROR: {failure.name.upper()}", status)
     lines = _lines(FILTER if operation == FILTER else call.function if call else NONE)
     condition = type(failure) if isinstance(failure, DncError) else StoreUnavailable
-    for known in condition.__mro__:
-        if known in lines:
-            return lines[known]
-    return lines[StoreUnavailable]
+    return find_words(lines, condition, lines[StoreUnavailable])
 
 
 def _lines(function: str) -> Lines:

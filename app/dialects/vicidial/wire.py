@@ -126,7 +126,7 @@ def read_list(call: Call) -> CampaignReference:
     name = call.campaign_id
     _require_length(name)
     if name.upper() == OWN_LIST:
-        return scopes.read_campaign(str(scopes.ORGANISATION_LIST))
+        return scopes.ORGANISATION
     reference = scopes.read_campaign(name)
     if reference.is_purpose_list:
         raise CampaignUnknown

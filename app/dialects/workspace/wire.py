@@ -21,7 +21,7 @@ from app.domain.errors import (
     Refused,
     RequestMalformed,
 )
-from app.domain.scopes import ORGANISATION_LIST, CampaignReference
+from app.domain.scopes import ORGANISATION
 from app.http.envelope import write_json
 from app.http.forms import Fields, unambiguous
 
@@ -32,7 +32,6 @@ LARGEST_OFFSET = 100_000
 LARGEST_LIMIT = 1000
 DEFAULT_LIMIT = 10
 
-_LIST = CampaignReference(ORGANISATION_LIST, str(ORGANISATION_LIST))
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _ID = re.compile(r"[0-9A-Fa-f]{24}")
 _LARGEST_ID = 2**63 - 1
@@ -51,7 +50,7 @@ def read_draft(body: bytes, organisation: Organisation) -> Draft:
     }
     draft = Draft(
         number=phone.read_with_code(number, organisation.default_phone_code),
-        campaign=_LIST,
+        campaign=ORGANISATION,
         reason=texts.read_reason(_read_text(members, "type", ReasonInvalid)),
         evidence=evidence or None,
     )
