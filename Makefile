@@ -12,7 +12,7 @@ serve: $(VENV)/.runtime
 	$(DNCD) serve $(ARGS)
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.development
 	$(BIN)/python -m bench $(ARGS)
