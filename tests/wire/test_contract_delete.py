@@ -5,8 +5,6 @@ import pytest
 from tests.wire.answers import worded
 from tests.wire.conftest import Api
 
-pytestmark = pytest.mark.both_servers
-
 NUMBER = "5551234567"
 OTHER = "5557654321"
 GOOD = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}

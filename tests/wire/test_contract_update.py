@@ -6,8 +6,6 @@ from app.domain.access import Grant
 from tests.wire import stored
 from tests.wire.answers import FORBIDDEN, refusal, worded
 
-pytestmark = pytest.mark.both_servers
-
 NUMBER = "5551234567"
 OTHER = "5557654321"
 

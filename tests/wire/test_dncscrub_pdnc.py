@@ -22,8 +22,6 @@ from tests.wire.dncscrub import (
     send,
 )
 
-pytestmark = pytest.mark.both_servers
-
 DATE = r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}"
 SPELLINGS = [
     NUMBER,

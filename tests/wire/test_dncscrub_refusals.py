@@ -4,8 +4,6 @@ import pytest
 
 from tests.wire.dncscrub import NUMBER, OTHER, TEXT, add, essence, pdnc, send
 
-pytestmark = pytest.mark.both_servers
-
 
 @pytest.mark.parametrize("action", ["add", "remove"])
 @pytest.mark.parametrize(

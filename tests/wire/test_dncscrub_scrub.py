@@ -24,8 +24,6 @@ from tests.wire.dncscrub import (
     send,
 )
 
-pytestmark = pytest.mark.both_servers
-
 CSV = "text/csv; charset=utf-8"
 COLUMNS = [
     *("Phone", "ResultCode", "Reserved", "Reason", "RegionAbbrev", "Country"),

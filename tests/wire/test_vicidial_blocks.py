@@ -10,8 +10,6 @@ from tests.wire import stored
 from tests.wire.test_races import at_once
 from tests.wire.vicidial import CAMPAIGN, GROUP, NUMBER, OTHER, OWN, PAGE, Box, make_box
 
-pytestmark = pytest.mark.both_servers
-
 THIRD = "7275551214"
 # Where a real VICIdial says SUCCESS and the number stays callable, and what else a
 # number or a list may look like; and which numbers block when it is a success here.

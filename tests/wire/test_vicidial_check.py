@@ -19,8 +19,6 @@ from tests.wire.vicidial import (
     require_headers,
 )
 
-pytestmark = pytest.mark.both_servers
-
 CHECK = "check_phone_number"
 CLEAN = f"AREACODE: 1|0#PHONE: {NUMBER}|1||||\n"
 BOTH = {"dnc_check": "Y", "campaign_dnc_check": "Y", "campaign_id": CAMPAIGN}

@@ -15,8 +15,6 @@ from tests.wire.vicidial import (
     make_box,
 )
 
-pytestmark = pytest.mark.both_servers
-
 VERSION = re.compile(
     r"VERSION: [0-9.-]+\|BUILD: [0-9-]+\|DATE: [0-9]{4}-[0-9]{2}-[0-9]{2} "
     r"[0-9]{2}:[0-9]{2}:[0-9]{2}\|EPOCH: [0-9]+\|DST: [01]\|TZ: -?[0-9.]+"

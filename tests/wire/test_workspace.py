@@ -21,8 +21,6 @@ from tests.wire.workspace import (
     switch,
 )
 
-pytestmark = pytest.mark.both_servers
-
 NUMBER = "12125551234"
 BATCH = "64e5f12345abcdef98765432"
 REQUEST = "550e8400-e29b-41d4-a716-446655440000"
