@@ -18,8 +18,10 @@ BAR = 0.5
 PYTHON_MICROSECONDS = 3.0
 
 # The service's own statement, with its values written out.
-SELECT = checks.FIND_LISTED.replace("%(organisation_id)s", "{organisation}").replace(
-    "%(e164s)s", "'{{{numbers}}}'"
+SELECT = (
+    checks.FIND_LISTED.replace("%(organisation_id)s", "{organisation}")
+    .replace("%(e164s)s", "'{{{numbers}}}'")
+    .replace("%(with_reasons)s", "false")
 )
 
 

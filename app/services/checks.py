@@ -68,10 +68,17 @@ class Checks:
         return verdict
 
     def find_listed(
-        self, caller: Caller, e164s: Sequence[int], campaign: CampaignReference | None
+        self,
+        caller: Caller,
+        e164s: Sequence[int],
+        campaign: CampaignReference | None,
+        *,
+        with_reasons: bool = False,
     ) -> tuple[Snapshot, Hits]:
         """
         Return which of the numbers may not be called, by their keys.
+
+        Why each is listed is told only if that is wanted: there may be very many.
 
         All from one snapshot. Whether a number is listed is told also where checking is
         switched off. Raises CampaignUnknown.
@@ -87,7 +94,9 @@ class Checks:
             keys = sorted(set(e164s))
             found: list[Row] = []
             for start in range(0, len(keys), PIECE):
-                found += checks.find_listed(tx, keys[start : start + PIECE])
+                found += checks.find_listed(
+                    tx, keys[start : start + PIECE], with_reasons=with_reasons
+                )
         return snapshot, _strongest(found, call)
 
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:

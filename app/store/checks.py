@@ -53,7 +53,8 @@ CHECK_FOR_CAMPAIGNS = Lookup(
 # Of thousands of numbers in their order one scan of the index is quicker. Planned each
 # time, and without their count, for which PostgreSQL would rather read a list whole.
 FIND_LISTED = """
-    SELECT e164, id, campaign_id, purpose, inserted_at, reason
+    SELECT e164, id, campaign_id, purpose, inserted_at,
+           CASE WHEN %(with_reasons)s THEN reason END
     FROM dnc_entry
     WHERE organisation_id = %(organisation_id)s::bigint
       AND e164 = ANY((SELECT %(e164s)s::text::bigint[])::bigint[])
@@ -111,11 +112,12 @@ def take_snapshot(tx: Tx) -> Snapshot:
     return Snapshot(row["name"], row["taken_at"], row["checking_enabled"])
 
 
-def find_listed(tx: Open, e164s: Iterable[int]) -> list[Row]:
-    """Return of every entry of the numbers what Row has."""
+def find_listed(tx: Open, e164s: Iterable[int], *, with_reasons: bool) -> list[Row]:
+    """Return of every entry of the numbers what Row has; the reason if it is wanted."""
     parameters = {
         "organisation_id": tx.organisation_id,
         "e164s": "{" + ",".join(map(str, e164s)) + "}",
+        "with_reasons": with_reasons,
     }
     return tx.fetch_rows(FIND_LISTED, parameters)
 

@@ -88,7 +88,9 @@ def scrub(fields: Fields) -> Response:
         most = wire.MULTIPART_NUMBERS
     asked = results.read_scrub(fields, _calling_code(caller), most)
     numbers = [key for key in asked.keys if key is not None]
-    _, hits = services().checks.find_listed(caller, numbers, asked.campaign)
+    _, hits = services().checks.find_listed(
+        caller, numbers, asked.campaign, with_reasons=True
+    )
     return Response(
         results.write_results(asked, hits),
         content_type=results.CONTENT_TYPES[asked.output],
