@@ -30,7 +30,7 @@ ROW_LENGTH = 64 * 1024
 # Few enough rows to hold, and so many that their numbers lie close together in an index
 # of a million. The first are fewer, so that an answer begins early.
 FIRST_BLOCK_BYTES = 16 * 1024
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 640 * 1024
 
 _DELIMITERS = ",;\t|"
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"

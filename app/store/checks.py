@@ -50,14 +50,15 @@ CHECK_FOR_CAMPAIGNS = Lookup(
 """,
 )
 
-# Of thousands of numbers in their order one scan of the index is quicker. Planned each
-# time, and without their count, for which PostgreSQL would rather read a list whole.
 FIND_LISTED = """
-    SELECT e164, id, campaign_id, purpose, inserted_at,
-           CASE WHEN %(with_reasons)s THEN reason END
-    FROM dnc_entry
-    WHERE organisation_id = %(organisation_id)s::bigint
-      AND e164 = ANY((SELECT %(e164s)s::text::bigint[])::bigint[])
+    SELECT entry.e164, entry.id, entry.campaign_id, entry.purpose, entry.inserted_at,
+           CASE WHEN %(with_reasons)s THEN entry.reason END
+    FROM unnest(%(e164s)s::text::bigint[]) AS asked (e164)
+    CROSS JOIN LATERAL (
+        SELECT id, e164, campaign_id, purpose, inserted_at, reason FROM dnc_entry
+        WHERE organisation_id = %(organisation_id)s::bigint AND e164 = asked.e164
+        OFFSET 0
+    ) AS entry
 """
 
 SNAPSHOT = """
