@@ -6,13 +6,16 @@ DNCD := $(BIN)/dncd
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: serve test bench check format openapi lock clean
+.PHONY: serve test soak bench check format openapi lock clean
 
 serve: $(VENV)/.runtime
 	$(DNCD) serve $(ARGS)
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+soak: $(VENV)/.development
+	$(BIN)/python -m pytest -m soak $(ARGS)
 
 bench: $(VENV)/.development
 	$(BIN)/python -m bench $(ARGS)

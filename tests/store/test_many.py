@@ -155,6 +155,7 @@ def test_one_that_has_no_list_keeps_all_of_them_out(
     assert operations(database_url) == []
 
 
+@pytest.mark.soak
 def test_fifty_thousand_are_put_on_the_list_and_taken_off_again(
     services: Services, caller: Caller, database_url: str
 ) -> None:

@@ -5,8 +5,6 @@ import pytest
 from app.domain.scopes import KnownPurpose
 from tests.wire.answers import worded
 
-pytestmark = pytest.mark.both_servers
-
 NUMBER = "5551234567"
 GOOD = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}
 ON_EVERY_LIST = [

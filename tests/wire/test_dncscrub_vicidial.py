@@ -14,8 +14,6 @@ import requests
 from tests.wire.conftest import Api
 from tests.wire.dncscrub import NUMBER, OTHER, add
 
-pytestmark = pytest.mark.both_servers
-
 STATUSES = {code: f"{code}DNCCM" for code in "XCOERWGHLFVIMBPDSTY"}
 FILTERS = ("USADNC", "PROJDNC", "LITIGATOR", "INVALID")
 

@@ -128,7 +128,7 @@ def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(started):
     assert b"ef" not in received
 
 
-@pytest.mark.parametrize("body", [b"1\r\nx\r\n", b"1\r\nx\r\n0\r\n\r\n", b"0\r\n\r\n"])
+@pytest.mark.parametrize("body", [b"1\r\nx\r\n0\r\n\r\n", b"0\r\n\r\n"])
 def test_a_body_in_chunks_is_refused(body, started):
     port, _ = started
 

@@ -11,8 +11,6 @@ from tests.wire import stored
 from tests.wire.answers import page, refusal
 from tests.wire.conftest import Api
 
-pytestmark = pytest.mark.both_servers
-
 NUMBER = "5551234567"
 OTHER = "5557654321"
 DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}

@@ -167,6 +167,7 @@ def test_every_command_works_while_the_service_runs(running, folder):
     require_what_the_commands_made(running, kept, ended)
 
 
+@pytest.mark.soak
 def test_every_command_works_after_the_service_stopped(tmp_path, http_server):
     with serving(tmp_path, {}, http_server):
         pass

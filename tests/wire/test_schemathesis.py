@@ -117,7 +117,7 @@ def fuzzed() -> list[tuple[Api, Box]]:
 
 @schema.parametrize()
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -15,8 +15,6 @@ from app.domain.access import Grant, new_secret
 from tests.wire import command
 from tests.wire.conftest import Api
 
-pytestmark = pytest.mark.both_servers
-
 NUMBER = "5551234567"
 OPERATIONS = {
     "dnc/insert": Grant.INSERT,

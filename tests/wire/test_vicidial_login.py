@@ -15,8 +15,6 @@ from tests.wire.conftest import Service, serving
 from tests.wire.test_races import at_once
 from tests.wire.vicidial import FILTER, NUMBER, OWN, PAGE, Box, make_box, with_user
 
-pytestmark = pytest.mark.both_servers
-
 MOST = 10
 CHECK = {"function": "check_phone_number", "source": "test", "phone_number": NUMBER}
 OURS = "198.51.100.7"
