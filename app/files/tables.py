@@ -14,8 +14,6 @@ from app.files.blocks import ROW_LENGTH, Block
 _CUT_OFF = "unexpected end of data"
 _TOO_LONG = "field larger than field limit"
 
-# A line that no file has; a quotation mark left open before it would swallow it.
-
 
 class Column(StrEnum):
     """The columns of a list of entries, in the order in which dncd writes them."""
@@ -69,12 +67,13 @@ class Table:
     def __iter__(self) -> Iterator[Rows]:
         """Yield the rows; raises RowTooLong, TextNotUtf8, FileRefused."""
         line, text = 1, ""
+        width = max(self.columns().values()) + 1
         for block in self.blocks:
             if not text:
                 line = block.line
             text += block.text()
             rows, open_from = self._parse(text, line)
-            yield self._numbered(rows, line, text)
+            yield _numbered(rows, line, text, width)
             if open_from is None:
                 text = ""
                 continue
@@ -103,18 +102,18 @@ class Table:
             raise FormatUnknown(message) from error
         return rows, None
 
-    def _numbered(self, rows: list[list[str]], line: int, text: str) -> Rows:
-        """Leave out blank lines, fill up short rows, and say where each begins."""
-        width = max(self.columns().values()) + 1
-        if rows and min(map(len, rows)) >= width and '"' not in text:
-            return Rows(range(line, line + len(rows)), rows)
-        lines, whole = [], []
-        for row in rows:
-            if row:
-                lines.append(line)
-                whole.append(row + [""] * (width - len(row)))
-            line += _height(row)
-        return Rows(lines, whole)
+
+def _numbered(rows: list[list[str]], line: int, text: str, width: int) -> Rows:
+    """Leave out blank lines, fill short rows up to *width*, say where each begins."""
+    if rows and min(map(len, rows)) >= width and '"' not in text:
+        return Rows(range(line, line + len(rows)), rows)
+    lines, whole = [], []
+    for row in rows:
+        if row:
+            lines.append(line)
+            whole.append(row + [""] * (width - len(row)))
+        line += _height(row)
+    return Rows(lines, whole)
 
 
 def _height(row: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import current_app, g, request
@@ -53,14 +53,7 @@ def identify(secret: str) -> Caller:
 
     Raises TokenInvalid, StoreUnavailable.
     """
-    found = services().access.authenticate(
-        secret,
-        dialect=request.blueprint or "",
-        address=read_address(request.remote_addr),
-        request_id=request_id(),
-    )
-    g.caller = found
-    return found
+    return _let(services().access.authenticate, secret)
 
 
 def authenticate_user(user: str, secret: str) -> Caller:
@@ -70,15 +63,7 @@ def authenticate_user(user: str, secret: str) -> Caller:
     What the request needs is for the dialect to require. Raises TokenInvalid,
     LoginLocked, StoreUnavailable.
     """
-    found = services().access.authenticate_user(
-        user,
-        secret,
-        dialect=request.blueprint or "",
-        address=read_address(request.remote_addr),
-        request_id=request_id(),
-    )
-    g.caller = found
-    return found
+    return _let(services().access.authenticate_user, user, secret)
 
 
 def caller() -> Caller | None:
@@ -109,3 +94,15 @@ def request_id() -> str:
 def new_request_id() -> str:
     """Return an id of letters only, which no log mistakes for a phone number."""
     return os.urandom(_REQUEST_ID_LENGTH).translate(_LETTERS).decode()
+
+
+def _let(prove: Callable[..., Caller], *proof: str) -> Caller:
+    """Let whoever *prove* finds by *proof* make this request."""
+    found = prove(
+        *proof,
+        dialect=request.blueprint or "",
+        address=read_address(request.remote_addr),
+        request_id=request_id(),
+    )
+    g.caller = found
+    return found

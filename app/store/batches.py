@@ -7,13 +7,14 @@ same (a third has gone another way), the whole transaction is to be tried again.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from psycopg import errors
 
 from app.domain.entries import Draft, Entry
 from app.domain.scopes import scope_of
+from app.store.arrays import write_numbers, write_texts
 from app.store.database import Open
 from app.store.entries import COLUMNS, entry_from
 
@@ -123,9 +124,11 @@ def insert(tx: Open, operation_id: int, drafts: Mapping[Key, Draft]) -> dict[Key
             {
                 "organisation_id": tx.organisation_id,
                 "operation_id": operation_id,
-                "e164s": _array(e164 for e164, _, _ in drafts),
-                "campaign_ids": _array(campaign_id for _, campaign_id, _ in drafts),
-                "calling_codes": _array(
+                "e164s": write_numbers(e164 for e164, _, _ in drafts),
+                "campaign_ids": write_numbers(
+                    campaign_id for _, campaign_id, _ in drafts
+                ),
+                "calling_codes": write_numbers(
                     draft.number.calling_code for draft in drafts.values()
                 ),
                 "purposes": [draft.purpose for draft in drafts.values()],
@@ -163,7 +166,7 @@ def lock(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[str]:
     """
     parameters = {
         "organisation_id": tx.organisation_id,
-        "e164s": _array(e164s),
+        "e164s": write_numbers(e164s),
         "campaign_id": campaign_id,
     }
     with _crossing():
@@ -176,7 +179,7 @@ def release(tx: Open, places: Sequence[str]) -> None:
 
     Raises Crossed.
     """
-    quoted = _array(f'"{place}"' for place in places)
+    quoted = write_texts(places)
     parameters = {"organisation_id": tx.organisation_id, "places": quoted}
     with _crossing():
         if len(tx.fetch_rows(RELEASE, parameters)) < len(places):
@@ -187,7 +190,7 @@ def find(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[Entry]:
     """Return the entries of the numbers on that list."""
     parameters = {
         "organisation_id": tx.organisation_id,
-        "e164s": _array(e164s),
+        "e164s": write_numbers(e164s),
         "campaign_id": campaign_id,
     }
     return [entry_from(row) for row in tx.fetch(FIND, parameters)]
@@ -197,8 +200,8 @@ def _key_parameters(tx: Open, keys: Collection[Key]) -> dict[str, object]:
     keys = sorted(keys)
     return {
         "organisation_id": tx.organisation_id,
-        "e164s": _array(e164 for e164, _, _ in keys),
-        "campaign_ids": _array(campaign_id for _, campaign_id, _ in keys),
+        "e164s": write_numbers(e164 for e164, _, _ in keys),
+        "campaign_ids": write_numbers(campaign_id for _, campaign_id, _ in keys),
         "list_purposes": [purpose for _, _, purpose in keys],
     }
 
@@ -209,7 +212,3 @@ def _crossing() -> Iterator[None]:
         yield
     except (errors.DeadlockDetected, errors.SerializationFailure) as error:
         raise Crossed from error
-
-
-def _array(values: Iterable[int | str]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"

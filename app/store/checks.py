@@ -10,6 +10,7 @@ from typing import LiteralString
 
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
 from app.domain.scopes import CampaignReference
+from app.store.arrays import write_numbers, write_texts
 from app.store.database import Once, Open, Tx
 from app.store.lookups import Lookup
 
@@ -77,11 +78,11 @@ def check(tx: Once, questions: Sequence[Question]) -> list[Finding]:
     asked = {question.campaign for question in questions} - {None}
     parameters = [
         str(tx.organisation_id),
-        _array({question.number.e164 for question in questions}),
+        write_numbers({question.number.e164 for question in questions}),
     ]
     if asked:
-        parameters.append(_array(x.number for x in asked if x and x.number))
-        parameters.append(_array(x.code for x in asked if x))
+        parameters.append(write_numbers(x.number for x in asked if x and x.number))
+        parameters.append(write_texts(x.code for x in asked if x))
         rows = tx.look_up(CHECK_FOR_CAMPAIGNS, parameters)
     else:
         rows = tx.look_up(CHECK, parameters)
@@ -117,20 +118,10 @@ def find_listed(tx: Open, e164s: Iterable[int], *, with_reasons: bool) -> list[R
     """Return of every entry of the numbers what Row has; the reason if it is wanted."""
     parameters = {
         "organisation_id": tx.organisation_id,
-        "e164s": "{" + ",".join(map(str, e164s)) + "}",
+        "e164s": write_numbers(e164s),
         "with_reasons": with_reasons,
     }
     return tx.fetch_rows(FIND_LISTED, parameters)
-
-
-def _array(values: Iterable[int | str | None]) -> str:
-    """
-    Write an array as PostgreSQL reads it: ten times faster than psycopg's lists.
-
-    Texts are campaign codes, which have nothing to escape but may spell NULL.
-    """
-    texts = ("NULL" if value is None else f'"{value}"' for value in values)
-    return "{" + ",".join(texts) + "}"
 
 
 def _call_for(

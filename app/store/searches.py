@@ -11,6 +11,7 @@ from typing import LiteralString
 
 from app.domain.entries import Entry, EntryFilter, Page
 from app.store import tallies
+from app.store.arrays import write_numbers
 from app.store.database import Tx
 from app.store.entries import COLUMNS, ENTRIES, entry_from
 from app.store.tallies import Tally
@@ -61,7 +62,7 @@ IDS_BY_FACET: LiteralString = """
 
 # All ids in their order, and those of a few facets: from the primary key, which holds
 # the facets too. To look for each facet in its index would need a sort.
-IDS_BY_INDEX: LiteralString = """
+IDS_IN_ORDER: LiteralString = """
     SELECT entry.id FROM dnc_entry AS entry
     WHERE entry.id >= %(first)s AND entry.id <= %(last)s AND {conditions}
 """
@@ -145,7 +146,7 @@ def read_page(
     facet: LiteralString = "detail_facet" if tallies.is_detailed(wanted) else "facet"
     within = tallies.times(wanted, "entry", "inserted_at")
     if _is_in_order_cheaper(wanted, page, found, last - first + 1):
-        ids = IDS_BY_INDEX
+        ids = IDS_IN_ORDER
         if wanted == EntryFilter():
             conditions = [tallies.OWN.format(row="entry")]
         elif len(found) <= FEW_FACETS:
@@ -168,8 +169,8 @@ def read_page(
         {
             **tallies.parameters_of(tx, wanted),
             "facets": [tally.facet for tally in found],
-            "firsts": _array([tally.first_id for tally in found]),
-            "lasts": _array([tally.last_id for tally in found]),
+            "firsts": write_numbers(tally.first_id for tally in found),
+            "lasts": write_numbers(tally.last_id for tally in found),
             "first": first,
             "last": last,
             "offset": page.offset,
@@ -208,7 +209,3 @@ def _is_in_order_cheaper(
     by_facet = SORT_COST * sorted_rows + SCAN_COST * len(found)
     in_order = min(upto, total) * span / total + SCAN_COST
     return in_order < by_facet
-
-
-def _array(values: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"

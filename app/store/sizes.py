@@ -5,6 +5,7 @@ from typing import LiteralString
 from app.domain.entries import EntryFilter, ListSize
 from app.domain.scopes import CampaignReference
 from app.store import tallies
+from app.store.arrays import write_numbers
 from app.store.database import Open
 
 # An import may bring old opt-outs: what counts is when they came to be listed here.
@@ -50,8 +51,8 @@ def measure(tx: Open, reference: CampaignReference, campaign_id: int) -> ListSiz
         {
             "organisation_id": tx.organisation_id,
             "campaign_id": campaign_id,
-            "facets": "{" + ",".join(str(tally.facet) for tally in found) + "}",
-            "lasts": "{" + ",".join(str(tally.last_id) for tally in found) + "}",
+            "facets": write_numbers(tally.facet for tally in found),
+            "lasts": write_numbers(tally.last_id for tally in found),
         },
     )
     return ListSize(sum(tally.count for tally in found), rows[0]["changed_at"])

@@ -195,6 +195,19 @@ def serving_by_proxy(
         database.close()
 
 
+@pytest.fixture(scope="module")
+def reached(
+    server: TestServer,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    http_server: str,
+) -> Iterator[Reached]:
+    """A service whose database the tests of a file can cut off."""
+    folder = tmp_path_factory.mktemp("cut-off")
+    with serving_by_proxy(server, template, folder, http_server) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def service_database(server: TestServer, template: str) -> Iterator[str]:
     with server.new_database(template) as url:

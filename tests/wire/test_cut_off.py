@@ -10,9 +10,8 @@ import pytest
 import requests
 from psycopg import sql
 
-from tests.conftest import TestServer
 from tests.wire import stored
-from tests.wire.conftest import Api, Reached, serving_by_proxy
+from tests.wire.conftest import Api, Reached
 from tests.wire.tcp_proxy import Mode
 
 NUMBER = "5551234567"
@@ -36,22 +35,9 @@ UNANSWERED: dict[str, tuple[Any, int]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def service_by_proxy(
-    server: TestServer,
-    template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    http_server: str,
-) -> Iterator[Reached]:
-    folder = tmp_path_factory.mktemp("cut-off")
-    with serving_by_proxy(server, template, folder, http_server) as reached:
-        yield reached
-
-
 @pytest.fixture
-def reached(service_by_proxy: Reached) -> Iterator[Reached]:
+def reached(reached: Reached) -> Iterator[Reached]:
     """The same with one entry, and whole again afterwards."""
-    reached = service_by_proxy
     reached.api.call("dnc/delete", **DNC)
     reached.api.call("dnc/delete", **DNC | {"phone_number": OTHER})
     reached.api.insert(NUMBER)

@@ -1,7 +1,7 @@
 """Lists that many clients change at the same instant, and a database that is gone."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import TestServer
 from tests.wire import stored
-from tests.wire.conftest import Api, Reached, serving_by_proxy
+from tests.wire.conftest import Api
 from tests.wire.dncscrub import NUMBER, OTHER, TEXT, add, codes, essence, pdnc, send
 from tests.wire.tcp_proxy import Mode
 
@@ -79,18 +78,6 @@ def test_fifty_thousand_are_added_told_and_removed_in_a_call_each(api):
     assert pdnc(api, "count").text.startswith("50000,")
     assert pdnc(api, "remove", ",".join(numbers)).status_code == 200
     assert pdnc(api, "count").text.startswith("0,")
-
-
-@pytest.fixture(scope="module")
-def reached(
-    server: TestServer,
-    template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    http_server: str,
-) -> Iterator[Reached]:
-    folder = tmp_path_factory.mktemp("cut-off")
-    with serving_by_proxy(server, template, folder, http_server) as found:
-        yield found
 
 
 CALLS: dict[str, tuple[str, dict[str, str]]] = {

@@ -1,7 +1,6 @@
 """VICIdial's page without its database: 503, and never a false answer."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -9,8 +8,7 @@ import requests
 from app.domain.access import new_secret
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
 from app.services.organisations import EVERY_GRANT
-from tests.conftest import TestServer
-from tests.wire.conftest import Reached, serving_by_proxy
+from tests.wire.conftest import Reached
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_cut_off import require
 from tests.wire.vicidial import (
@@ -30,18 +28,6 @@ FUNCTIONS = {
     "add_fpg_phone": {"phone_number": OTHER, "group": GROUP},
     "delete_fpg_phone": {"phone_number": NUMBER, "group": GROUP},
 }
-
-
-@pytest.fixture(scope="module")
-def reached(
-    server: TestServer,
-    template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    http_server: str,
-) -> Iterator[Reached]:
-    folder = tmp_path_factory.mktemp("vicidial-cut-off")
-    with serving_by_proxy(server, template, folder, http_server) as reached:
-        yield reached
 
 
 @pytest.fixture(scope="module")

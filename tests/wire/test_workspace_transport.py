@@ -1,15 +1,13 @@
 """Whoever may not, whatever cannot be read or answered: all in the envelope."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
 from app.domain.access import Grant
-from tests.conftest import TestServer
-from tests.wire.conftest import Api, Reached, serving_by_proxy
+from tests.wire.conftest import Api
 from tests.wire.raw_http import exchange, request
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_races import at_once
@@ -215,18 +213,6 @@ def test_of_many_that_delete_a_record_at_once_one_has_deleted_it(api):
 
     assert sorted(answer.status_code for answer in answers) == [200] + [404] * 7
     assert records(api) == []
-
-
-@pytest.fixture(scope="module")
-def reached(
-    server: TestServer,
-    template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    http_server: str,
-) -> Iterator[Reached]:
-    folder = tmp_path_factory.mktemp("workspace-cut-off")
-    with serving_by_proxy(server, template, folder, http_server) as found:
-        yield found
 
 
 @pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.BLACKHOLE], ids=lambda m: m.value)
