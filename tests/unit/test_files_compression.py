@@ -67,6 +67,7 @@ def test_an_empty_file_is_empty():
         (zipped(), FormatUnknown, "holds 0"),
         (zipped("[Content_Types].xml", "sheet.xml"), FormatUnknown, "as CSV"),
     ],
+    ids=["cut", "damaged", "cut-zip", "two-files", "no-file", "spreadsheet"],
 )
 def test_an_archive_is_refused_that(data, refusal, words):
     with pytest.raises(refusal, match=words):
