@@ -17,10 +17,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import set_start_method
 from multiprocessing.util import Finalize
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import granian.wsgi
 import structlog
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -29,7 +27,9 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from prometheus_client import multiprocess
 
+from app.granian_bridge import Bridge
 from app.http import limits
+from app.http.loop_lane import LoopLane
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -54,17 +54,15 @@ ASK_AGAIN_SECONDS = 0.5
 _log = structlog.get_logger()
 
 
-def settings(host: str, port: int, workers: int, threads: int) -> dict[str, Any]:
+def settings(host: str, port: int, workers: int) -> dict[str, Any]:
     """Return granian's settings, by granian's names."""
     return {
         "address": host,
         "port": port,
-        "interface": Interfaces.WSGI,
+        "interface": Interfaces.RSGI,
         "workers": workers,
-        "blocking_threads": threads,
-        "blocking_threads_idle_timeout": 600,
         "runtime_threads": 1,
-        "loop": Loops.asyncio,
+        "loop": Loops.auto,
         "http": HTTPModes.http1,
         "http1_settings": HTTP1Settings(
             header_read_timeout=limits.IDLE_SECONDS * 1000, keep_alive=True
@@ -91,29 +89,30 @@ def serve(
     port: int,
     workers: int,
     threads: int,
+    find_lane: "Callable[[Any], LoopLane] | None" = None,
 ) -> None:
     """
     Serve until SIGTERM or SIGINT; SIGHUP replaces the workers one by one.
 
-    Each worker calls *make_app* after the fork. Raises OSError if it cannot listen, and
-    ends the process if the workers do nothing but die. For the main thread.
+    Each worker calls *make_app* after the fork, and has it answer in *threads* threads
+    what the lane that *find_lane* finds in it does not. Raises OSError if it cannot
+    listen, and ends the process if the workers do nothing but die. For the main thread.
     """
     # What make_app closes over need not be pickled; gunicorn forks as well.
     set_start_method("fork", force=True)
-    server = Server("dncd", **settings(host, port, workers, threads))
+    server = Server("dncd", **settings(host, port, workers))
     parent = os.getpid()
 
     def begin(*arguments: Any) -> None:
         _begin_worker(parent)
-        MPServer._spawn_wsgi_worker(*arguments)  # noqa: SLF001
+        MPServer._spawn_rsgi_worker(*arguments)  # noqa: SLF001
 
-    def load() -> "WSGIApplication":
-        # Requests need none of the environment's variables, which granian copies
-        # into each; one named HTTP_… would look like a header.
-        granian.wsgi.os = SimpleNamespace(environ={})
-        gate = Gate(make_app())
+    def load() -> Bridge:
+        app = make_app()
+        gate = Gate(app)
         signal.signal(LEAVE, gate.leave)
-        return gate
+        lane = find_lane and find_lane(app)
+        return Bridge(gate, threads, lane, gate.is_leaving)
 
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)
@@ -267,6 +266,10 @@ class Gate:
         """Let every connection end with its next answer; a signal's handler."""
         self._leaving = True
 
+    def is_leaving(self) -> bool:
+        """Whether every connection ends with its next answer."""
+        return self._leaving
+
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
@@ -359,7 +362,7 @@ def _judge(environ: "WSGIEnvironment") -> int | None:
     # tells its length twice over, the length is not to be believed either.
     if "HTTP_TRANSFER_ENCODING" in environ:
         return 411
-    if len(environ["PATH_INFO"]) + len(environ["QUERY_STRING"]) > _TARGET_BYTES:
+    if len(environ["PATH_INFO"]) + len(environ["QUERY_STRING"]) > limits.TARGET_BYTES:
         return 414
     if environ.get("HTTP_EXPECT", _CONTINUE).lower() != _CONTINUE:
         return 417
@@ -375,5 +378,3 @@ def _judge(environ: "WSGIEnvironment") -> int | None:
 
 
 _CONTINUE = "100-continue"
-# A request line also holds a method and a version.
-_TARGET_BYTES = limits.REQUEST_LINE_BYTES - len("POST  HTTP/1.1")

@@ -15,7 +15,7 @@ from app.cli import session
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
-from app.http import metrics, request_log
+from app.http import loop_lane, metrics, request_log
 from app.settings import Settings
 from app.store.migrations import migrate
 
@@ -80,7 +80,12 @@ def run_granian(settings: Settings, url: str) -> None:
 
     granian_server = _granian_server()
     granian_server.serve(
-        make_app, settings.host, settings.port, settings.workers, settings.threads
+        make_app,
+        settings.host,
+        settings.port,
+        settings.workers,
+        settings.threads,
+        loop_lane.find,
     )
 
 

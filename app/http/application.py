@@ -6,10 +6,11 @@ from flask import Flask, Response, jsonify, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from app.http import forms, health, limits, metrics, openapi, request_log
+from app.http import forms, health, limits, loop_lane, metrics, openapi, request_log
 from app.http.current import EXTENSION, Application
 from app.http.dialect import Dialect
 from app.http.fast_lane import FastLane
+from app.http.loop_lane import LoopLane
 from app.http.proxy import TrustedProxies
 from app.services import Services
 
@@ -53,6 +54,7 @@ def create_app(
         for dialect in dialects
         for path, lane in dialect.lanes.items()
     }
+    app.extensions[loop_lane.EXTENSION] = LoopLane(services, lanes, trusted_proxies)
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
         FastLane(app.wsgi_app, services, lanes), trusted_proxies
     )

@@ -17,6 +17,7 @@ from gunicorn.http.errors import ParseException
 
 from app.domain.access import Caller, Grant
 from app.domain.errors import DncError, RequestMalformed
+from app.domain.rules import Question, Verdict
 from app.http import forms, limits, metrics, request_log
 from app.http.proxy import read_address
 from app.services import Services
@@ -32,11 +33,44 @@ _LENGTH = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An operation that has a fast lane: what it needs, and how it is answered."""
+    """A check that has a fast lane: what it needs, how it is read and answered."""
 
     operation: str
     grant: Grant
-    answer: Callable[[Services, Caller, forms.Fields], bytes]
+    read: Callable[[forms.Fields], Question]
+    write: Callable[[Question, Verdict], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request on a lane, and when and whence it came."""
+
+    dialect: str
+    lane: Lane
+    method: str
+    request_id: str
+    address: str | None
+    began: float
+
+    def report(self, caller: Caller, body: bytes) -> list[tuple[str, str]]:
+        """Count and log the answer that *caller* gets; return its headers."""
+        seconds = time.perf_counter() - self.began
+        operation = self.lane.operation
+        metrics.count(self.dialect, operation, 200, seconds)
+        request_log.report(
+            request_id=self.request_id,
+            method=self.method,
+            endpoint=f"{self.dialect}.{operation}",
+            status=200,
+            seconds=seconds,
+            address=self.address,
+            caller=caller,
+        )
+        return [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("X-Request-ID", self.request_id),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,51 +102,36 @@ class FastLane:
         found = self._lanes.get(environ["PATH_INFO"])
         if found is None or limits.REFUSED in environ:
             return self._app(environ, start_response)
-        began = time.perf_counter()
-        dialect, lane = found
-        request_id = request_log.choose_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        address = read_address(environ.get("REMOTE_ADDR"))
-        caller = None
+        arrival = Arrival(
+            *found,
+            method=environ["REQUEST_METHOD"],
+            request_id=request_log.choose_id(environ.get("HTTP_X_REQUEST_ID", "")),
+            address=read_address(environ.get("REMOTE_ADDR")),
+            began=time.perf_counter(),
+        )
+        lane, caller = arrival.lane, None
         try:
             fields = _read_fields(environ)
             if fields is None:
                 return self._app(environ, start_response)
-            secret = fields.get("auth_token")
-            if not secret and "HTTP_AUTHORIZATION" in environ:
-                offered = _BEARER.fullmatch(environ["HTTP_AUTHORIZATION"])
-                if not offered:
-                    return self._app(environ, start_response)
-                secret = offered[1]
+            secret = find_secret(fields, environ.get("HTTP_AUTHORIZATION"))
+            if secret is None:
+                return self._app(environ, start_response)
             caller = self._services.access.authenticate(
-                secret or "",
-                dialect=dialect,
-                address=address,
-                request_id=request_id,
+                secret,
+                dialect=arrival.dialect,
+                address=arrival.address,
+                request_id=arrival.request_id,
             )
             self._services.access.require(caller, lane.grant)
-            body = lane.answer(self._services, caller, fields)
+            question = lane.read(fields)
+            body = lane.write(question, self._services.checks.check(caller, question))
         except DncError as failure:
             # Its words are Flask's to find; to ask the database again would only delay.
             environ[MET] = Met(failure, caller)
-            environ["HTTP_X_REQUEST_ID"] = request_id
+            environ["HTTP_X_REQUEST_ID"] = arrival.request_id
             return self._app(environ, start_response)
-        seconds = time.perf_counter() - began
-        metrics.count(dialect, lane.operation, 200, seconds)
-        request_log.report(
-            request_id=request_id,
-            method=environ["REQUEST_METHOD"],
-            endpoint=f"{dialect}.{lane.operation}",
-            status=200,
-            seconds=seconds,
-            address=address,
-            caller=caller,
-        )
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("X-Request-ID", request_id),
-        ]
-        start_response("200 OK", headers)
+        start_response("200 OK", arrival.report(caller, body))
         return [body]
 
 
@@ -120,6 +139,15 @@ def find_met(environ: "WSGIEnvironment") -> Met | None:
     """Return what the fast lane has met in this request, if it was there and failed."""
     met: Met | None = environ.get(MET)
     return met
+
+
+def find_secret(fields: forms.Fields, authorization: str | None) -> str | None:
+    """Return the secret that is shown, empty if none is; None if it comes unusually."""
+    secret = fields.get("auth_token")
+    if secret or authorization is None:
+        return secret or ""
+    offered = _BEARER.fullmatch(authorization)
+    return offered[1] if offered else None
 
 
 def _read_fields(environ: "WSGIEnvironment") -> forms.Fields | None:

@@ -24,6 +24,9 @@ REQUEST_LINE_BYTES = 8190
 HEADERS = 64
 HEADER_BYTES = 8190
 
+# A request line also holds a method and a version.
+TARGET_BYTES = REQUEST_LINE_BYTES - len("POST  HTTP/1.1")
+
 # What the proxy in deploy/ lets through.
 PROXIED_BYTES = 1024 * 1024
 

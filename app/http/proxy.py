@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ class TrustedProxies:
         if sender in self._addresses or EVERYBODY in self._addresses:
             return self._forwarded(environ, start_response)
         return self._direct(environ, start_response)
+
+
+def find_sender(
+    sender: str | None, forwarded: str | None, addresses: Collection[str]
+) -> str | None:
+    """Return who really asks: *forwarded* if *addresses* hold *sender*, as above."""
+    if forwarded is None or (sender not in addresses and EVERYBODY not in addresses):
+        return sender
+    told = parse_list_header(forwarded)
+    return told[-1] if told and told[-1] else sender
 
 
 def is_proxied(environ: "WSGIEnvironment") -> bool:

@@ -57,6 +57,13 @@ class Access:
         """Return whoever holds *secret*; raises TokenInvalid, StoreUnavailable."""
         return _caller(self._bearer(secret), dialect, address, request_id)
 
+    def recall(
+        self, secret: str, *, dialect: str, address: str | None, request_id: str
+    ) -> Caller | None:
+        """Return whoever holds *secret* if that is remembered; asks nobody."""
+        bearer = self._bearers.recall(hash_secret(secret))
+        return bearer and _caller(bearer, dialect, address, request_id)
+
     def authenticate_user(
         self,
         user: str,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.domain import rules
 from app.domain.access import Caller
-from app.domain.errors import CampaignUnknown, StoreUnavailable
+from app.domain.errors import CampaignUnknown, DncError, StoreUnavailable
 from app.domain.events import OperationKind
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
 from app.domain.scopes import CampaignReference, Scope, scope_of
@@ -55,17 +55,38 @@ class Checks:
         CampaignUnknown: a campaign that does not exist has nothing against it.
         """
         finding = self._asking(caller.organisation.id).answer(question)
-        if question.campaign is not None and finding.call is None:
-            raise CampaignUnknown
-        verdict = rules.decide(
-            finding.entries,
-            finding.call,
-            checked=finding.checking_enabled,
-            checked_at=finding.checked_at,
-        )
-        if not verdict.checked:
-            self._record_bypass(caller)
-        return verdict
+        return self._conclude(caller, question, finding)
+
+    def check_all(
+        self, asked: Sequence[tuple[Caller, Question]]
+    ) -> list[Verdict | DncError]:
+        """
+        Return of each question what ``check`` returns or raises, in their order.
+
+        One thread's way to ask for many callers: a statement an organisation, one after
+        the other. If one finds the database unavailable, the later ones do not try.
+        """
+        answers: list[Verdict | DncError] = [StoreUnavailable()] * len(asked)
+        by_organisation: dict[int, list[int]] = {}
+        for index, (caller, _) in enumerate(asked):
+            by_organisation.setdefault(caller.organisation.id, []).append(index)
+        for organisation_id, indexes in by_organisation.items():
+            scope = DatabaseScope(organisation_id, plans=Plans.BY_NUMBER)
+            try:
+                findings = checks.check(
+                    self._database.within(scope), [asked[index][1] for index in indexes]
+                )
+            except StoreUnavailable as failure:
+                return [
+                    failure if isinstance(answer, StoreUnavailable) else answer
+                    for answer in answers
+                ]
+            for index, finding in zip(indexes, findings, strict=True):
+                try:
+                    answers[index] = self._conclude(*asked[index], finding)
+                except DncError as failure:
+                    answers[index] = failure
+        return answers
 
     def find_listed(
         self,
@@ -113,6 +134,21 @@ class Checks:
                 ),
             )
         return asking
+
+    def _conclude(
+        self, caller: Caller, question: Question, finding: Finding
+    ) -> Verdict:
+        if question.campaign is not None and finding.call is None:
+            raise CampaignUnknown
+        verdict = rules.decide(
+            finding.entries,
+            finding.call,
+            checked=finding.checking_enabled,
+            checked_at=finding.checked_at,
+        )
+        if not verdict.checked:
+            self._record_bypass(caller)
+        return verdict
 
     def _record_bypass(self, caller: Caller) -> None:
         operations.append(

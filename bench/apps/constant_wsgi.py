@@ -5,13 +5,13 @@ It is what the server costs by itself: the same worker class, threads and worker
 """
 
 import sys
-from importlib import import_module
 from multiprocessing import set_start_method
 from typing import Any
 
+from granian.constants import Interfaces
 from gunicorn.app.base import BaseApplication
 
-from app import gunicorn_conf
+from app import granian_server, gunicorn_conf
 from app.http import request_log
 
 # As long as the answer to a check of a number that is listed.
@@ -52,10 +52,9 @@ class Constant(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
 def serve_with_granian(port: int, workers: int, threads: int) -> None:
     """Serve as the service does under granian, without what it puts before itself."""
-    # Not in every version.
-    granian_server: Any = import_module("app.granian_server")
     set_start_method("fork", force=True)
-    settings = granian_server.settings("127.0.0.1", port, workers, threads)
+    settings = granian_server.settings("127.0.0.1", port, workers)
+    settings |= {"interface": Interfaces.WSGI, "blocking_threads": threads}
     granian_server.Server("bench.apps.constant_wsgi:application", **settings).serve()
 
 

@@ -100,10 +100,10 @@ def receive(connection: socket.socket, seconds: float) -> bytes:
 def test_an_answer_is_sent_while_its_request_still_comes(started):
     port, _ = started
     with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
-        connection.sendall(request("/", length=8))
-        for part in (b"abcd", b"efgh"):
-            connection.sendall(part)
-            assert part in receive(connection, 0.5)
+        connection.sendall(request("/", length=2 * limits.FORM_BYTES))
+        for letter in (b"a", b"b"):
+            connection.sendall(letter * limits.FORM_BYTES)
+            assert letter * 4 in receive(connection, 0.5)
 
 
 def test_an_answer_that_broke_off_never_looks_complete(started):

@@ -1,0 +1,283 @@
+"""
+How granian's event loop hands requests to a WSGI application, and its answers back.
+
+granian's own WSGI interface costs several times as much a request, and knows no lane
+on the event loop. What it does not do for RSGI is done here: threads, environments, and
+answers of any length that go out no faster than their client takes them.
+"""
+
+import asyncio
+import errno
+import io
+import os
+import select
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from granian.rsgi import ProtocolClosed, ProtocolError
+
+from app.http import fast_lane, limits
+from app.http.loop_lane import Answered, Head, LoopLane, Passed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+# How long a client may leave a body or an answer untouched.
+PATIENCE_SECONDS = limits.IDLE_SECONDS
+
+# How long granian may take to begin with an answer that comes through a pipe.
+OPEN_SECONDS = 5.0
+OPEN_AGAIN_SECONDS = 0.001
+
+# A header whose value is no text; as no text that is sent can be.
+NO_TEXT = "\xff"
+
+_log = structlog.get_logger()
+
+Headers = list[tuple[str, str]]
+
+
+class Bridge:
+    """An RSGI application: a lane on the event loop, and the rest in threads."""
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        threads: int,
+        lane: LoopLane | None,
+        is_leaving: Callable[[], bool],
+    ) -> None:
+        """
+        Have *app* answer in *threads* threads whatever *lane* does not.
+
+        Once *is_leaving*, each connection ends with its next answer.
+        """
+        self._app = app
+        self._lane = lane
+        self._is_leaving = is_leaving
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="requests")
+        self._pipes = Pipes()
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            proto.close(None)
+            return
+        headers: Headers = scope.headers.items()
+        sender = scope.client.rpartition(":")[0].strip("[]")
+        passed = Passed()
+        if self._lane is not None and self._lane.serves(scope.path):
+            once = dict(headers)
+            if len(once) == len(headers):
+                head = Head(
+                    scope.method, scope.path, scope.query_string, once, sender
+                )
+                try:
+                    answer = await self._lane.answer(head, proto)
+                except (ProtocolClosed, ProtocolError):
+                    return
+                if isinstance(answer, Answered):
+                    if self._is_leaving():
+                        answer.headers.append(("Connection", "close"))
+                    proto.response_bytes(200, answer.headers, answer.body)
+                    return
+                passed = answer
+        environ = make_environ(scope, headers, sender)
+        if passed.met is not None:
+            environ[fast_lane.MET] = passed.met
+            environ["HTTP_X_REQUEST_ID"] = passed.request_id
+        loop = asyncio.get_running_loop()
+        environ["wsgi.input"] = await self._begin_body(loop, environ, passed, proto)
+        await loop.run_in_executor(self._threads, self._answer, environ, proto)
+
+    async def _begin_body(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        environ: "WSGIEnvironment",
+        passed: Passed,
+        proto: Any,
+    ) -> Any:
+        """Return the body: what is short without keeping a thread waiting for it."""
+        if passed.body is not None:
+            return io.BytesIO(passed.body)
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if not length or "HTTP_TRANSFER_ENCODING" in environ:
+            return io.BytesIO()
+        if length > limits.FORM_BYTES or "HTTP_EXPECT" in environ:
+            return Incoming(loop, proto)
+        try:
+            return io.BytesIO(await proto())
+        except (ProtocolClosed, ProtocolError):
+            return io.BytesIO()
+
+    def _answer(self, environ: "WSGIEnvironment", proto: Any) -> None:
+        """Have the application answer; for a thread."""
+        status, headers = 500, []
+
+        def start_response(line: str, head: Headers, _failure: Any = None) -> Any:
+            nonlocal status, headers
+            status, headers = int(line.partition(" ")[0]), head
+
+        parts: Iterable[bytes] = ()
+        try:
+            parts = self._app(environ, start_response)
+            if isinstance(parts, list):
+                proto.response_bytes(status, headers, b"".join(parts))
+            else:
+                self._pipes.answer(proto, status, headers, parts)
+        except Exception:
+            _log.exception("answer_failed")
+            # Of an answer that has begun this is no part.
+            proto.response_empty(500, [("Connection", "close")])
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+
+
+class Incoming:
+    """A body that a thread reads while it comes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, proto: Any) -> None:
+        """Read what *proto* receives on *loop*."""
+        self._loop = loop
+        self._parts = proto.__aiter__()
+        self._buffer = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """Return *size* bytes; fewer if no more come, or none for a while."""
+        while len(self._buffer) < size:
+            coming = asyncio.run_coroutine_threadsafe(self._receive(), self._loop)
+            try:
+                part = coming.result(PATIENCE_SECONDS)
+            except TimeoutError:
+                coming.cancel()
+                part = None
+            if part is None:
+                break
+            self._buffer += part
+        read = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
+        return read
+
+    async def _receive(self) -> bytes | None:
+        try:
+            received: bytes = await self._parts.__anext__()
+        except (StopAsyncIteration, ProtocolClosed, ProtocolError):
+            return None
+        return received
+
+
+class Pipes:
+    """
+    Answers that granian reads from pipes, as if they were files.
+
+    It would keep in memory whatever its own streams are given and a slow client has not
+    taken yet; a pipe holds no more than it can.
+    """
+
+    def __init__(self) -> None:
+        """Make a folder for them, which goes with this object."""
+        self._folder = tempfile.TemporaryDirectory(prefix="dncd-")
+        self._numbers = count()
+
+    def answer(
+        self, proto: Any, status: int, headers: Headers, parts: Iterable[bytes]
+    ) -> None:
+        """Send *parts* as the answer, until its client is gone; for a thread."""
+        pipe = Path(self._folder.name, str(next(self._numbers)))
+        os.mkfifo(pipe, 0o600)
+        try:
+            proto.response_file(status, headers, str(pipe))
+            writing = _open_read(pipe)
+        finally:
+            pipe.unlink()
+        if writing is None:
+            return
+        try:
+            # A part of no bytes asks whether anybody still reads.
+            for part in parts:
+                if not _write(writing, part):
+                    _log.info("client_gone")
+                    return
+        finally:
+            os.close(writing)
+
+
+def _open_read(pipe: Path) -> int | None:
+    """Open a pipe that granian is about to read; None if it does not."""
+    deadline = time.monotonic() + OPEN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        time.sleep(OPEN_AGAIN_SECONDS)
+    return None
+
+
+def _write(writing: int, part: bytes) -> bool:
+    """Write all of *part*; False if nobody reads any more, or not for long."""
+    room = select.poll()
+    room.register(writing, select.POLLOUT)
+    left = memoryview(part)
+    while True:
+        events = room.poll(PATIENCE_SECONDS * 1000 if left else 0)
+        if any(event & (select.POLLERR | select.POLLHUP) for _, event in events):
+            return False
+        if not left:
+            return True
+        if not events:
+            return False
+        with suppress(BlockingIOError):
+            try:
+                left = left[os.write(writing, left) :]
+            except BrokenPipeError:
+                return False
+
+
+def make_environ(scope: Any, headers: Headers, sender: str) -> "WSGIEnvironment":
+    """Return the environment of a request, but for its body, after PEP 3333."""
+    host, _, port = scope.server.rpartition(":")
+    environ = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": sender,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    for name, value in headers:
+        # A name with an underscore would pass for one with a hyphen.
+        if "_" not in name:
+            key = _find_key(name)
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    if len(headers) < len(scope.headers):
+        told = {name for name, _ in headers}
+        for name in scope.headers.keys():  # noqa: SIM118  it is no dictionary
+            if name not in told and "_" not in name:
+                environ[_find_key(name)] = NO_TEXT
+    return environ
+
+
+def _find_key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"

@@ -1,0 +1,235 @@
+"""
+The fast lane of a server that runs on an event loop.
+
+It waits for nothing but the event loop and so needs no thread a request; one thread
+asks the database for all that wait. What is not remembered or is in any way unusual it
+leaves to the WSGI application, body and all, so that refusals are worded in one place.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from flask import Flask
+
+from app.domain.access import Caller
+from app.domain.errors import DncError, StoreUnavailable
+from app.domain.rules import Question, Verdict
+from app.http import forms, limits, request_log
+from app.http.fast_lane import Arrival, Lane, Met, find_secret
+from app.http.proxy import find_sender, read_address
+from app.services import Services
+
+EXTENSION = "dncd.loop_lane"
+
+# What one statement asks for at most.
+TOGETHER = 64
+
+# A request with any of these is not one of the usual.
+_UNUSUAL = frozenset({"transfer-encoding", "expect"})
+
+ReadBody = Callable[[], Awaitable[bytes]]
+Asked = tuple[Caller, Question]
+Answer = Verdict | DncError
+
+
+class Head(NamedTuple):
+    """A request without its body; names of headers in small letters, each once."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a request; its status is 200."""
+
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A request that is for others: what is read of its body, and what was met."""
+
+    body: bytes | None = None
+    met: Met | None = None
+    request_id: str = ""
+
+
+PASSED = Passed()
+
+
+def find(app: Flask) -> "LoopLane":
+    """Return the lane of an application that ``create_app`` has made."""
+    found: LoopLane = app.extensions[EXTENSION]
+    return found
+
+
+class LoopLane:
+    """Answers requests on *lanes*, by path, where it can."""
+
+    def __init__(
+        self,
+        services: Services,
+        lanes: Mapping[str, tuple[str, Lane]],
+        trusted_proxies: Collection[str],
+    ) -> None:
+        """Answer with *services*; *lanes* name their dialects."""
+        self._access = services.access
+        self._lanes = lanes
+        self._trusted_proxies = frozenset(trusted_proxies)
+        self._questions = Questions(services.checks.check_all)
+
+    def serves(self, path: str) -> bool:
+        """Whether *path* is a lane's."""
+        return path in self._lanes
+
+    async def answer(self, head: Head, read_body: ReadBody) -> Answered | Passed:
+        """Answer the request, or pass it on; raises what reading the body raises."""
+        began = time.perf_counter()
+        headers = head.headers
+        length = _find_length(head)
+        if length is None:
+            return PASSED
+        body = await read_body() if length else b""
+        if len(body) != length:
+            return Passed(body)
+        dialect, lane = self._lanes[head.path]
+        forwarded = headers.get("x-forwarded-for")
+        arrival = Arrival(
+            dialect,
+            lane,
+            method=head.method,
+            request_id=request_log.choose_id(headers.get("x-request-id", "")),
+            address=read_address(
+                find_sender(head.sender, forwarded, self._trusted_proxies)
+            ),
+            began=began,
+        )
+        asked = self._read(arrival, head, body)
+        if asked is None:
+            return Passed(body)
+        answer = await self._questions.put(asked)
+        caller, question = asked
+        if isinstance(answer, DncError):
+            return Passed(body, Met(answer, caller), arrival.request_id)
+        written = lane.write(question, answer)
+        return Answered(arrival.report(caller, written), written)
+
+    def _read(self, arrival: Arrival, head: Head, body: bytes) -> Asked | None:
+        """Return who asks what, or None if that is not settled here and now."""
+        lane = arrival.lane
+        try:
+            fields = forms.read_pairs(body)
+            if head.query:
+                fields = forms.read_pairs(head.query.encode()) | fields
+            secret = find_secret(fields, head.headers.get("authorization"))
+            if not secret:
+                return None
+            caller = self._access.recall(
+                secret,
+                dialect=arrival.dialect,
+                address=arrival.address,
+                request_id=arrival.request_id,
+            )
+            if caller is None or not caller.may(lane.grant):
+                return None
+            return caller, lane.read(fields)
+        except (ValueError, DncError):
+            return None
+
+
+class Questions:
+    """
+    Questions from one event loop, which one thread puts for all of them.
+
+    Each is put by a call that began after it came. What is hopeless is not tried again
+    for those who came meanwhile.
+    """
+
+    def __init__(self, ask: Callable[[list[Asked]], list[Answer]]) -> None:
+        """Ask by *ask*, which answers in the questions' order and raises nothing."""
+        self._ask = ask
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
+        self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self._asking = False
+
+    def put(self, question: Asked) -> "asyncio.Future[Answer]":
+        """Return the answer to come; for the event loop's thread."""
+        loop = asyncio.get_running_loop()
+        coming: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((question, coming))
+        if len(self._waiting) == 1 and not self._asking:
+            # Whoever else has come by now is asked for at once.
+            loop.call_soon(self._begin, loop)
+        return coming
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting and not self._asking:
+            self._asking = True
+            taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+            self._thread.submit(self._run, loop, taken)
+
+    def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
+    ) -> None:
+        try:
+            answers = self._ask([question for question, _ in taken])
+        except BaseException as failure:  # noqa: BLE001  each of them raises it
+            loop.call_soon_threadsafe(self._fail, loop, taken, failure)
+        else:
+            loop.call_soon_threadsafe(self._end, loop, taken, answers)
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
+        answers: list[Answer],
+    ) -> None:
+        self._asking = False
+        if isinstance(answers[-1], StoreUnavailable):
+            answers += [answers[-1]] * len(self._waiting)
+            taken += self._waiting
+            self._waiting = []
+        for (_, coming), answer in zip(taken, answers, strict=True):
+            if not coming.done():
+                coming.set_result(answer)
+        self._begin(loop)
+
+    def _fail(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
+        failure: BaseException,
+    ) -> None:
+        self._asking = False
+        for _, coming in taken:
+            if not coming.done():
+                coming.set_exception(failure)
+        self._begin(loop)
+
+
+def _find_length(head: Head) -> int | None:
+    """Return how long the body is of a plain request that a lane may answer."""
+    headers = head.headers
+    if (
+        not _UNUSUAL.isdisjoint(headers)
+        or len(headers) > limits.HEADERS
+        or max(map(len, headers.values()), default=0) > limits.HEADER_BYTES
+        or len(head.path) + len(head.query) > limits.TARGET_BYTES
+    ):
+        return None
+    length = int(headers.get("content-length", "0"))
+    if head.method == "GET":
+        return None if length else 0
+    plain = head.method == "POST" and headers.get("content-type") == forms.FORM
+    return length if plain and length <= limits.FORM_BYTES else None
