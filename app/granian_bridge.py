@@ -77,9 +77,7 @@ class Bridge:
         if self._lane is not None and self._lane.serves(scope.path):
             once = dict(headers)
             if len(once) == len(headers):
-                head = Head(
-                    scope.method, scope.path, scope.query_string, once, sender
-                )
+                head = Head(scope.method, scope.path, scope.query_string, once, sender)
                 try:
                     answer = await self._lane.answer(head, proto)
                 except (ProtocolClosed, ProtocolError):
@@ -133,7 +131,7 @@ class Bridge:
                 proto.response_bytes(status, headers, b"".join(parts))
             else:
                 self._pipes.answer(proto, status, headers, parts)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, it is told
             _log.exception("answer_failed")
             # Of an answer that has begun this is no part.
             proto.response_empty(500, [("Connection", "close")])

@@ -84,19 +84,18 @@ def settings(host: str, port: int, workers: int) -> dict[str, Any]:
 
 
 def serve(
-    make_app: "Callable[[], WSGIApplication]",
+    make_app: "Callable[[], tuple[WSGIApplication, LoopLane | None]]",
     host: str,
     port: int,
     workers: int,
     threads: int,
-    find_lane: "Callable[[Any], LoopLane] | None" = None,
 ) -> None:
     """
     Serve until SIGTERM or SIGINT; SIGHUP replaces the workers one by one.
 
-    Each worker calls *make_app* after the fork, and has it answer in *threads* threads
-    what the lane that *find_lane* finds in it does not. Raises OSError if it cannot
-    listen, and ends the process if the workers do nothing but die. For the main thread.
+    Each worker calls *make_app* after the fork, and has the application answer in
+    *threads* threads what its lane does not. Raises OSError if it cannot listen, and
+    ends the process if the workers do nothing but die. For the main thread.
     """
     # What make_app closes over need not be pickled; gunicorn forks as well.
     set_start_method("fork", force=True)
@@ -108,10 +107,9 @@ def serve(
         MPServer._spawn_rsgi_worker(*arguments)  # noqa: SLF001
 
     def load() -> Bridge:
-        app = make_app()
+        app, lane = make_app()
         gate = Gate(app)
         signal.signal(LEAVE, gate.leave)
-        lane = find_lane and find_lane(app)
         return Bridge(gate, threads, lane, gate.is_leaving)
 
     # Until a worker listens to it.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app import gunicorn_conf
@@ -16,6 +17,7 @@ from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
 from app.http import loop_lane, metrics, request_log
+from app.http.loop_lane import LoopLane
 from app.settings import Settings
 from app.store.migrations import migrate
 
@@ -73,19 +75,15 @@ def run_gunicorn(settings: Settings, url: str) -> None:
 def run_granian(settings: Settings, url: str) -> None:
     """Serve with granian until it is told to stop."""
 
-    def make_app() -> Any:
+    def make_app() -> tuple[Flask, LoopLane]:
         request_log.configure()
         metrics.share_between_workers()
-        return build_app(settings, url, at_end=granian_server.at_worker_end)
+        app = build_app(settings, url, at_end=granian_server.at_worker_end)
+        return app, loop_lane.find(app)
 
     granian_server = _granian_server()
     granian_server.serve(
-        make_app,
-        settings.host,
-        settings.port,
-        settings.workers,
-        settings.threads,
-        loop_lane.find,
+        make_app, settings.host, settings.port, settings.workers, settings.threads
     )
 
 

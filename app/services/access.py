@@ -62,7 +62,9 @@ class Access:
     ) -> Caller | None:
         """Return whoever holds *secret* if that is remembered; asks nobody."""
         bearer = self._bearers.recall(hash_secret(secret))
-        return bearer and _caller(bearer, dialect, address, request_id)
+        if bearer is None:
+            return None
+        return _caller(bearer, dialect, address, request_id)
 
     def authenticate_user(
         self,

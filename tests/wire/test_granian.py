@@ -1,6 +1,7 @@
 """What our way of running granian promises to an application, whatever it answers."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from tests.wire.conftest import free_port
 from tests.wire.raw_http import chunked, exchange, request
 
 ROOT = Path(__file__).parents[2]
+FLOOD_BYTES = 2**28
 RUN = "import sys; from tests.wire.test_granian import run; run(int(sys.argv[1]))"
 
 
@@ -31,8 +33,10 @@ def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/worker":
         return [str(os.getpid()).encode()]
-    if environ["PATH_INFO"] == "/environment":
+    if environ["PATH_INFO"].startswith("/environment"):
         return [repr({**environ, "wsgi.input": None}).encode()]
+    if environ["PATH_INFO"] == "/flood":
+        return flood()
     return repeat(environ["wsgi.input"], environ["PATH_INFO"] == "/broken")
 
 
@@ -43,8 +47,17 @@ def repeat(body: Any, broken: bool) -> Iterator[bytes]:  # noqa: FBT001
         raise RuntimeError
 
 
+def flood() -> Iterator[bytes]:
+    """Yield more than anybody wants, and first who sends it."""
+    yield f"{os.getpid()}\n".encode()
+    for _ in range(FLOOD_BYTES // 2**16):
+        yield bytes(2**16)
+
+
 def run(port: int) -> None:
-    granian_server.serve(lambda: answer, "127.0.0.1", port, workers=2, threads=2)
+    granian_server.serve(
+        lambda: (answer, None), "127.0.0.1", port, workers=2, threads=2
+    )
 
 
 @pytest.fixture
@@ -145,6 +158,57 @@ def test_a_request_holds_nothing_of_the_environment(started):
 
     assert b"REQUEST_METHOD" in found.body
     assert b"from the environment" not in found.body
+
+
+def test_an_answer_waits_for_its_client_and_fills_no_memory(started):
+    port, _ = started
+    with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+        connection.sendall(request("/flood", method=b"GET"))
+        begun = connection.recv(1000).split(b"\r\n\r\n")[-1]
+        sender = re.search(rb"([0-9]+)\n", begun + connection.recv(1000))
+        assert sender is not None
+        time.sleep(1)
+
+        assert resident_bytes(int(sender[1])) < FLOOD_BYTES / 2
+
+        received = 0
+        while part := connection.recv(2**20):
+            received += len(part)
+    assert received > FLOOD_BYTES
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_no_header_passes_for_another(started):
+    port, _ = started
+    headers = [b"X_Forwarded_For: 192.0.2.1", b"X-Two: a", b"X-Two: b"]
+
+    sent = request("/environment", method=b"GET", headers=headers)
+    found = exchange(f"http://127.0.0.1:{port}", sent)
+
+    assert b"FORWARDED" not in found.body
+    assert b"'HTTP_X_TWO': 'a,b'" in found.body
+
+
+def test_a_header_that_is_no_text_is_not_taken_for_none(started):
+    port, _ = started
+    sent = request("/environment", method=b"GET", headers=["X-Key: ü".encode()])
+
+    found = exchange(f"http://127.0.0.1:{port}", sent)
+
+    assert rb"'HTTP_X_KEY': '\xff'" in found.body or "'ÿ'".encode() in found.body
+
+
+def test_a_path_that_is_no_ascii_is_what_wsgi_makes_of_it(started):
+    port, _ = started
+
+    sent = request("/environment/%C3%BC", method=b"GET")
+    found = exchange(f"http://127.0.0.1:{port}", sent)
+
+    assert repr("/environment/ü".encode().decode("latin-1")).encode() in found.body
 
 
 def test_a_worker_that_was_killed_is_replaced(started):
