@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ import structlog
 from granian.rsgi import ProtocolClosed, ProtocolError
 
 from app.http import fast_lane, limits
-from app.http.loop_lane import Answered, Head, LoopLane, Passed
+from app.http.loop_lane import PASSED, Head, LoopLane, Passed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -73,21 +74,9 @@ class Bridge:
             return
         headers: Headers = scope.headers.items()
         sender = scope.client.rpartition(":")[0].strip("[]")
-        passed = Passed()
-        if self._lane is not None and self._lane.serves(scope.path):
-            once = dict(headers)
-            if len(once) == len(headers):
-                head = Head(scope.method, scope.path, scope.query_string, once, sender)
-                try:
-                    answer = await self._lane.answer(head, proto)
-                except (ProtocolClosed, ProtocolError):
-                    return
-                if isinstance(answer, Answered):
-                    if self._is_leaving():
-                        answer.headers.append(("Connection", "close"))
-                    proto.response_bytes(200, answer.headers, answer.body)
-                    return
-                passed = answer
+        passed = await self._try_lane(scope, headers, sender, proto)
+        if passed is None:
+            return
         environ = make_environ(scope, headers, sender)
         if passed.met is not None:
             environ[fast_lane.MET] = passed.met
@@ -95,6 +84,24 @@ class Bridge:
         loop = asyncio.get_running_loop()
         environ["wsgi.input"] = await self._begin_body(loop, environ, passed, proto)
         await loop.run_in_executor(self._threads, self._answer, environ, proto)
+
+    async def _try_lane(
+        self, scope: Any, headers: Headers, sender: str, proto: Any
+    ) -> Passed | None:
+        """Answer on the lane, or return what it passes on."""
+        if self._lane is None or not self._lane.serves(scope.path):
+            return PASSED
+        once = dict(headers)
+        if not len(once) == len(headers) == len(scope.headers):
+            return PASSED
+        head = Head(scope.method, scope.path, scope.query_string, once, sender)
+        answer = await self._lane.answer(head, partial(_read_whole, proto))
+        if isinstance(answer, Passed):
+            return answer
+        if self._is_leaving():
+            answer.headers.append(("Connection", "close"))
+        proto.response_bytes(200, answer.headers, answer.body)
+        return None
 
     async def _begin_body(
         self,
@@ -111,10 +118,7 @@ class Bridge:
             return io.BytesIO()
         if length > limits.FORM_BYTES or "HTTP_EXPECT" in environ:
             return Incoming(loop, proto)
-        try:
-            return io.BytesIO(await proto())
-        except (ProtocolClosed, ProtocolError):
-            return io.BytesIO()
+        return io.BytesIO(await _read_whole(proto))
 
     def _answer(self, environ: "WSGIEnvironment", proto: Any) -> None:
         """Have the application answer; for a thread."""
@@ -139,6 +143,15 @@ class Bridge:
             close = getattr(parts, "close", None)
             if close is not None:
                 close()
+
+
+async def _read_whole(proto: Any) -> bytes:
+    """Return the body; nothing of one that was cut, whose length then tells of it."""
+    try:
+        body: bytes = await proto()
+    except (ProtocolClosed, ProtocolError):
+        return b""
+    return body
 
 
 class Incoming:
