@@ -11,6 +11,7 @@ from app.dialects import DIALECTS
 from app.http.application import create_app
 from app.services import Services
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
@@ -20,6 +21,7 @@ from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.scrubs import ASKING, Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 from app.settings import Settings
@@ -33,17 +35,21 @@ COMMAND_CONNECTIONS = 3
 def build_services(database: Database, key_file: Path = Path("key")) -> Services:
     """Return services that work on *database*, with the key in *key_file*."""
     checks = Checks(database)
+    keys = Keys(database, key_file)
+    sealing = Sealing(database, keys)
     return Services(
         access=Access(database),
+        audit=Audit(database, keys, sealing),
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
         imports=Imports(database),
-        keys=Keys(database, key_file),
+        keys=keys,
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
+        sealing=sealing,
         searches=Searches(database),
         suppressions=Suppressions(database),
     )
