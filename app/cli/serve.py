@@ -13,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 from app import gunicorn_conf
 from app.bootstrap import build_app, command_services
 from app.cli import session
+from app.cli.sealer import sealing_beside
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
@@ -106,8 +107,10 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         with database_url(settings, serving=True) as url:
             _prepare_metrics(settings)
             migrate(owner_url(settings, url))
+            _start_key(settings, url)
             _start_first(settings, url)
-            run(settings, url)
+            with sealing_beside(settings, url):
+                run(settings, url)
 
 
 def _choose_server(settings: Settings) -> Run:
@@ -125,6 +128,12 @@ def _granian_server() -> Any:
         message = "DNCD_SERVER=granian needs granian: install dncd with the extra fast"
         raise SettingInvalid(message) from error
     return granian_server
+
+
+def _start_key(settings: Settings, url: str) -> None:
+    """Make the key at the first start; raises KeyRefused where it is not the right."""
+    with command_services(settings, url) as services:
+        services.keys.start()
 
 
 def _start_first(settings: Settings, url: str) -> None:

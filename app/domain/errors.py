@@ -26,7 +26,8 @@ Every condition that dncd refuses or reports, in one list.
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
-        └── SettingInvalid
+        ├── SettingInvalid          ├── KeyRefused
+        └── AnchorContradicts
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -223,3 +224,11 @@ class TokenUnknown(AdministrationRefused):
 
 class SettingInvalid(AdministrationRefused):
     """A value that the operator gave cannot be used."""
+
+
+class KeyRefused(AdministrationRefused):
+    """The installation's key is missing, or another one than the database's."""
+
+
+class AnchorContradicts(AdministrationRefused):
+    """The database's chain of seals is not the one that was anchored."""
