@@ -54,13 +54,14 @@ PAGES = """
 INSERT = """
     INSERT INTO dnc_entry (
         organisation_id, e164, calling_code, campaign_id, purpose, reason,
-        inserted_at, evidence, operation_id
+        inserted_at, valid_from, evidence, operation_id
     )
     SELECT %(organisation_id)s::bigint, e164, calling_code,
            coalesce(campaign_id, %(campaign_id)s::bigint),
            CASE WHEN campaign_id IS NULL THEN %(purpose)s::text ELSE purpose END,
            CASE WHEN campaign_id IS NULL THEN %(reason)s::text ELSE reason END,
-           coalesce(inserted_at, now()), evidence::jsonb, %(operation_id)s::bigint
+           coalesce(inserted_at, (SELECT dnc_instant())), (SELECT dnc_instant()),
+           evidence::jsonb, %(operation_id)s::bigint
     FROM arranged_entry
     WHERE ctid >= %(start)s::tid AND ctid < %(end)s::tid
     ON CONFLICT DO NOTHING
