@@ -8,9 +8,10 @@ down_revision = "0004"
 # An answer about an instant must never change afterwards, also not by a transaction
 # that took its clock reading before that instant and commits after the answer. So a
 # transaction says that it is about to read the clock before it does (class 725104, by
-# organisation; 0 where none is set), and then which second it has read (725105).
-# Whoever asks about an instant waits for those that may have read an earlier one, and
-# for nobody else. Seconds count from 2020, to last in 32 bits. The locks end when the transaction's changes are seen, not before.
+# organisation; 0 where none is set), and then which second it has read (725105, counted
+# from 2020). Whoever asks about an instant waits for those that may have read an
+# earlier one, and for nobody else. The locks end when the transaction's changes are
+# seen, not before.
 INSTANT = """
 -- Nobody ever takes these locks alone, so to try is to have them; and what is assigned
 -- or asked costs plpgsql a third of what is performed.

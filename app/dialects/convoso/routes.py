@@ -55,12 +55,14 @@ def dnc_search(fields: Fields) -> Response:
     Find entries of the do-not-call list.
 
     Oldest id first, stable while paging; `total` is the exact number of all matches.
-    A number without its phone_code is found whatever code it is listed under.
+    A number without its phone_code is found whatever code it is listed under. With
+    `as_of` everything is as it was at that instant, as in a check.
     """
     caller = require_caller()
     page = wire.read_page(fields)
     wanted = wire.read_filter(fields, caller.organisation)
-    found, total = services().searches.search(caller, wanted, page)
+    as_of = wire.read_as_of(fields)
+    found, total = services().searches.search(caller, wanted, page, as_of)
     zone = ZoneInfo(caller.organisation.time_zone)
     return wire.write_page(page, total, (wire.write_entry(e, zone) for e in found))
 

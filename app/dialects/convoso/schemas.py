@@ -122,6 +122,11 @@ class DncSearch(Paged):
     )
     reason = _reason("Exactly this reason; `-BLANK-` none, `-NOTBLANK-` any.")
     purpose = _purpose("Exactly this purpose; `-BLANK-` none, `-NOTBLANK-` any.")
+    as_of = Parameter(
+        "dncd's own: the list as it was at this instant, ISO 8601 with a zone.",
+        maxLength=40,
+        example="2026-03-31T09:30:00Z",
+    )
 
 
 class DncDelete(Request):

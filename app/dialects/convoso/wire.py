@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flask import Response
 
-from app.domain import dates, leads, phone, scopes, texts
+from app.domain import dates, instants, leads, phone, scopes, texts
 from app.domain.access import Organisation
 from app.domain.entries import UNCHANGED, Draft, Entry, EntryFilter, Page, Revision
 from app.domain.errors import (
@@ -76,6 +77,11 @@ def read_filter(fields: Fields, organisation: Organisation) -> EntryFilter:
         reason=_read_text_filter(given.get("reason"), texts.read_reason),
         purpose=_read_text_filter(given.get("purpose"), texts.read_purpose),
     )
+
+
+def read_as_of(fields: Fields) -> datetime | None:
+    """Return the instant whose list is searched, or None for now."""
+    return instants.read_instant(fields["as_of"]) if fields.get("as_of") else None
 
 
 def read_page(fields: Fields) -> Page:

@@ -17,6 +17,8 @@ from app.domain.errors import (
     FileRefused,
     FileTooLarge,
     FormatUnknown,
+    InstantInvalid,
+    InstantUnsettled,
     NumberInvalid,
     ParameterInvalid,
     PurposeInvalid,
@@ -28,11 +30,21 @@ from app.domain.errors import (
 )
 from app.http import limits
 from app.http.dialect import Failure
-from app.http.envelope import EVERYWHERE, WireError, Words, write_failure
+from app.http.envelope import (
+    EVERYWHERE,
+    UNSETTLED,
+    WireError,
+    Words,
+    write_failure,
+)
 
 _NUMBER: Words = {
     NumberInvalid: WireError(6006, "Invalid phone number"),
     CallingCodeInvalid: WireError(6006, "Invalid phone number"),
+}
+_AS_OF: Words = {
+    InstantInvalid: WireError(6008, "Invalid parameter"),
+    InstantUnsettled: UNSETTLED,
 }
 _CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
 
@@ -49,11 +61,12 @@ _FILE: Words = {
 }
 
 _WORDS: Mapping[str, Words] = {
-    "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN},
+    "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN, **_AS_OF},
     "check_batch": {
         **EVERYWHERE,
         **_NUMBER,
         **_CAMPAIGN,
+        **_AS_OF,
         TooManyNumbers: WireError(
             6061, f"Too many numbers: at most {limits.BATCH_NUMBERS} a request"
         ),
@@ -68,7 +81,9 @@ _WORDS: Mapping[str, Words] = {
     },
     "export_list": {
         **EVERYWHERE,
+        **_AS_OF,
         CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
+        InstantInvalid: WireError(6008, "Invalid parameter", 400),
     },
 }
 

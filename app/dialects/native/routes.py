@@ -36,8 +36,12 @@ def check(fields: Fields) -> Response:
     organisation's list, on that campaign's, or on that of the campaign's purpose;
     without a campaign, if it is on the organisation's. Whatever was acknowledged
     before the question came is seen.
+
+    With `as_of` the answer is what the list said at that instant, and the same
+    whenever it is asked: a change that is still under way is waited for, up to a
+    second, or 6070 says that the instant is not settled yet.
     """
-    answer = wire.answer_check(services(), require_caller(), fields)
+    answer = wire.answer_check_as_of(services(), require_caller(), fields)
     return Response(answer, content_type="application/json")
 
 
@@ -48,11 +52,15 @@ def check_batch() -> Response:
     """
     Ask which of many numbers may be called.
 
-    Up to 50,000 numbers of one calling code, all answered from one snapshot.
+    Up to 50,000 numbers of one calling code, all answered from one snapshot; with
+    `as_of` as the list was at that instant.
     """
     batch = wire.read_batch(read_whole(request, limits.BATCH_BYTES))
     snapshot, hits = services().checks.find_listed(
-        require_caller(), [key for key in batch.keys if key is not None], batch.campaign
+        require_caller(),
+        [key for key in batch.keys if key is not None],
+        batch.campaign,
+        as_of=batch.as_of,
     )
     answer = wire.write_batch(batch, snapshot, hits)
     return Response(answer, content_type="application/json")
@@ -117,11 +125,11 @@ def import_list() -> Response:
 )
 def export_list() -> Response:
     """
-    Get the list as CSV, as of one moment.
+    Get the list as CSV, as of one moment: now, or an instant of the past.
 
     An answer that breaks off without its end is not complete. Reasons and purposes are
     as they were stored: open a list of unknown origin as text, not as formulas.
     """
-    wanted = files.read_export(read_query(request))
-    rows = services().exports.stream(require_caller(), wanted)
+    campaign, as_of = files.read_export(read_query(request))
+    rows = services().exports.stream(require_caller(), campaign, as_of)
     return streams.answer(request, rows, CSV)
