@@ -11,15 +11,21 @@ from flask import Response
 
 from app.domain.access import Edition
 from app.domain.errors import (
+    AlreadySuppressed,
     CallingCodeInvalid,
     CampaignUnknown,
     ColumnMissing,
+    EntryRepeated,
+    EntryUnknown,
     FileRefused,
     FileTooLarge,
     FormatUnknown,
+    IdInvalid,
     InstantInvalid,
     InstantUnsettled,
+    LimitInvalid,
     NumberInvalid,
+    OffsetInvalid,
     ParameterInvalid,
     PurposeInvalid,
     ReasonInvalid,
@@ -78,6 +84,20 @@ _WORDS: Mapping[str, Words] = {
         ReasonInvalid: WireError(6057, "Invalid reason", 400),
         PurposeInvalid: WireError(6058, "Invalid purpose", 400),
         RowsRejected: WireError(6068, "Rows rejected, nothing was stored", 400),
+    },
+    "history_of": {
+        **EVERYWHERE,
+        **_NUMBER,
+        OffsetInvalid: WireError(6008, "Invalid parameter"),
+        LimitInvalid: WireError(6008, "Invalid parameter"),
+        IdInvalid: WireError(6008, "Invalid parameter"),
+        ParameterInvalid: WireError(6008, "Invalid parameter"),
+    },
+    "restore_entry": {
+        **EVERYWHERE,
+        EntryRepeated: WireError(6007, "Duplicate entry"),
+        AlreadySuppressed: WireError(6008, "Phone already in DNC"),
+        EntryUnknown: WireError(6056, "DNC ID not found"),
     },
     "export_list": {
         **EVERYWHERE,

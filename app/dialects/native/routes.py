@@ -2,7 +2,14 @@
 
 from flask import Response, request
 
-from app.dialects.native import file_schemas, files, schemas, wire
+from app.dialects.native import (
+    file_schemas,
+    files,
+    history,
+    history_schemas,
+    schemas,
+    wire,
+)
 from app.dialects.native.errors import WIRE_ERRORS, write_error
 from app.domain.access import Grant
 from app.files.lead_lists import LeadList
@@ -11,6 +18,7 @@ from app.http.current import require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
 from app.http.forms import Fields, read_query, read_whole
+from app.http.paging import read_page
 from app.services.imports import Source
 from app.services.scrubs import Counts
 
@@ -133,3 +141,45 @@ def export_list() -> Response:
     campaign, as_of = files.read_export(read_query(request))
     rows = services().exports.stream(require_caller(), campaign, as_of)
     return streams.answer(request, rows, CSV)
+
+
+@described.form_operation(
+    "/dnc/history",
+    Grant.READ,
+    history_schemas.History(),
+    history_schemas.HistoryAnswer,
+)
+def history_of(fields: Fields) -> Response:
+    """
+    Tell everything that was ever listed of a number, and who did it.
+
+    Every version of every entry that has or had the number, deleted ones too, each
+    with the operations that made and ended it; or of one entry, by its id. In the order
+    in which they began, stable while paging; `total` is exact. Of a number or an id
+    that never was listed there are none.
+    """
+    caller = require_caller()
+    page = read_page(fields)
+    subject = history.read_subject(fields, caller.organisation)
+    versions, total = services().histories.find(caller, subject, page)
+    return history.write_history(page, total, versions)
+
+
+@described.form_operation(
+    "/dnc/restore",
+    Grant.INSERT,
+    history_schemas.Restore(),
+    history_schemas.Restored,
+)
+def restore_entry(fields: Fields) -> Response:
+    """
+    Put a deleted entry back on its list.
+
+    It has the same id, number, list, reason and evidence as when it was deleted, and
+    its history stays whole. When this answers success the number is blocked, in every
+    dialect. 6007 says that the entry is listed; 6008 that its list holds the number
+    again, by the entry whose `id` is told: in both cases the number is blocked.
+    """
+    entry_id = history.read_entry_id(fields)
+    services().histories.restore(require_caller(), entry_id)
+    return history.write_restored(entry_id)
