@@ -79,19 +79,25 @@ FIND: LiteralString = f"""
 # Listed since a revision of an entry as old as its id, so that its list is seen to
 # have changed now. It begins when the last version has ended, or later.
 RESTORE = """
-    INSERT INTO dnc_entry (
-        organisation_id, id, e164, calling_code, campaign_id, purpose, reason, evidence,
-        inserted_at, valid_from, operation_id, revised
+    WITH ended AS (
+        SELECT * FROM dnc_entry_past
+        WHERE organisation_id = %(organisation_id)s AND id = %(id)s
+        ORDER BY valid_from DESC
+        LIMIT 1
+    ),
+    added AS (
+        INSERT INTO dnc_entry (
+            organisation_id, id, e164, calling_code, campaign_id, purpose, reason,
+            evidence, inserted_at, valid_from, operation_id, revised
+        )
+        SELECT organisation_id, id, e164, calling_code, campaign_id, purpose, reason,
+               evidence, inserted_at, greatest(dnc_instant(), valid_until),
+               %(operation_id)s::bigint, true
+        FROM ended
+        ON CONFLICT DO NOTHING
+        RETURNING id
     )
-    SELECT organisation_id, id, e164, calling_code, campaign_id, purpose, reason,
-           evidence, inserted_at, greatest(dnc_instant(), valid_until),
-           %(operation_id)s::bigint, true
-    FROM dnc_entry_past
-    WHERE organisation_id = %(organisation_id)s AND id = %(id)s
-    ORDER BY valid_from DESC
-    LIMIT 1
-    ON CONFLICT DO NOTHING
-    RETURNING valid_from
+    SELECT ended.valid_from FROM added, ended
 """
 
 # What ended while the one above waited would have been the one to bring back.
@@ -99,7 +105,7 @@ IS_LAST = """
     SELECT NOT EXISTS (
         SELECT FROM dnc_entry_past
         WHERE organisation_id = %(organisation_id)s AND id = %(id)s
-          AND valid_until > %(valid_from)s
+          AND valid_from > %(valid_from)s
     ) AS is_last
 """
 
@@ -169,8 +175,8 @@ def restore(tx: Tx, operation_id: int, entry_id: int) -> None:
     restored = tx.fetch(RESTORE, {**key, "operation_id": operation_id})
     if not restored:
         raise Crossed
-    begins = {"valid_from": restored[0]["valid_from"]}
-    if not tx.fetch(IS_LAST, key | begins)[0]["is_last"]:
+    version = {"valid_from": restored[0]["valid_from"]}
+    if not tx.fetch(IS_LAST, key | version)[0]["is_last"]:
         raise Crossed
 
 
