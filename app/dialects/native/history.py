@@ -8,7 +8,7 @@ from app.domain import phone
 from app.domain.access import Organisation
 from app.domain.entries import Page
 from app.domain.errors import EntryUnknown, IdInvalid, NumberInvalid, ParameterInvalid
-from app.domain.history import Operation, Subject, Version
+from app.domain.history import Subject, Version
 from app.http.envelope import write_json
 from app.http.forms import Fields
 from app.http.paging import read_id
@@ -57,35 +57,9 @@ def write_restored(entry_id: int) -> Response:
 
 
 def _version(version: Version) -> dict[str, object]:
-    entry, ends = version.entry, version.valid_until
+    made, ended = version.made_by, version.ended_by
     return {
-        "id": str(entry.id),
-        "phone_number": entry.number.national,
-        "phone_code": entry.number.calling_code,
-        "campaign_id": str(entry.campaign.id),
-        "campaign_uid": entry.campaign.uid,
-        "campaign_name": entry.campaign.name,
-        "purpose": entry.purpose or "",
-        "reason": entry.reason or "",
-        "evidence": dict(entry.evidence or {}),
-        "inserted_at": entry.inserted_at.isoformat(),
-        "valid_from": entry.valid_from.isoformat(),
-        "valid_until": ends and ends.isoformat(),
-        "made_by": version.made_by and _operation(version.made_by),
-        "ended_by": version.ended_by and _operation(version.ended_by),
-    }
-
-
-def _operation(operation: Operation) -> dict[str, object]:
-    return {
-        "id": str(operation.id),
-        "kind": operation.kind,
-        "at": operation.at.isoformat(),
-        "token": operation.token,
-        "actor": operation.actor,
-        "dialect": operation.dialect,
-        "address": operation.address,
-        "request_id": operation.request_id,
-        "why": operation.why,
-        "touched": operation.touched,
+        **version.as_members(),
+        "made_by": made and made.as_members(),
+        "ended_by": ended and ended.as_members(),
     }
