@@ -18,22 +18,32 @@ FORMAT = "dncd evidence 1"
 TEMPLATE = Path(__file__).with_name("templates") / "evidence.html"
 
 HOW_TO_READ = (
-    "An entry is a number on a list: the organisation's own, which blocks every call; "
-    "a campaign's, which blocks that campaign's; or a purpose's, which blocks those of "
-    "all campaigns with that purpose. Its id stays the same as long as it exists, also "
-    "when it is deleted and restored.",
-    "A version is what an entry said from one instant up to, and without, another. A "
-    "version without an end holds now. Where no version holds, the number was not "
-    "listed.",
-    "Every version was made, and where it has an end was ended, by an operation: one "
-    "request that changed something, with who sent it, by which protocol, from which "
-    "address, and why. Nothing ends without an operation, and no operation is ever "
-    "changed or deleted by the program.",
-    "`inserted_at` is the instant of the opt-out itself, which an import may bring from "
-    "elsewhere; `valid_from` is when it was listed here. All instants are the "
-    "database's, in UTC.",
-    "What held at an instant is told only when every change that began before it has "
-    "ended, so that the same question always has the same answer.",
+    (
+        "An entry is a number on a list: the organisation's own, which blocks every call; "
+        "a campaign's, which blocks that campaign's; or a purpose's, which blocks those of "
+        "all campaigns with that purpose. Its id stays the same as long as it exists, also "
+        "when it is deleted and restored."
+    ),
+    (
+        "A version is what an entry said from one instant up to, and without, another. A "
+        "version without an end holds now. Where no version holds, the number was not "
+        "listed."
+    ),
+    (
+        "Every version was made, and where it has an end was ended, by an operation: one "
+        "request that changed something, with who sent it, by which protocol, from which "
+        "address, and why. Nothing ends without an operation, and no operation is ever "
+        "changed or deleted by the program."
+    ),
+    (
+        "`inserted_at` is the instant of the opt-out itself, which an import may bring "
+        "from elsewhere; `valid_from` is when it was listed here. All instants are the "
+        "database's, in UTC."
+    ),
+    (
+        "What held at an instant is told only when every change that began before it has "
+        "ended, so that the same question always has the same answer."
+    ),
 )
 
 
@@ -44,7 +54,7 @@ HOW_TO_READ = (
 @click.option("--html", "as_html", is_flag=True, help="A page to print, not JSON.")
 @click.option("-o", "--output", default="-", metavar="FILE", help="[standard output]")
 @click.argument("number")
-def evidence(  # noqa: PLR0913, PLR0917  one parameter an option
+def evidence(  # noqa: PLR0913  one parameter an option
     organisation: str,
     phone_code: str | None,
     as_of: datetime | None,
