@@ -15,36 +15,7 @@ from app.domain import phone, scopes
 from app.domain.history import Proof, Version
 
 FORMAT = "dncd evidence 1"
-TEMPLATE = Path(__file__).with_name("templates") / "evidence.html"
-
-HOW_TO_READ = (
-    (
-        "An entry is a number on a list: the organisation's own, which blocks every call; "
-        "a campaign's, which blocks that campaign's; or a purpose's, which blocks those of "
-        "all campaigns with that purpose. Its id stays the same as long as it exists, also "
-        "when it is deleted and restored."
-    ),
-    (
-        "A version is what an entry said from one instant up to, and without, another. A "
-        "version without an end holds now. Where no version holds, the number was not "
-        "listed."
-    ),
-    (
-        "Every version was made, and where it has an end was ended, by an operation: one "
-        "request that changed something, with who sent it, by which protocol, from which "
-        "address, and why. Nothing ends without an operation, and no operation is ever "
-        "changed or deleted by the program."
-    ),
-    (
-        "`inserted_at` is the instant of the opt-out itself, which an import may bring "
-        "from elsewhere; `valid_from` is when it was listed here. All instants are the "
-        "database's, in UTC."
-    ),
-    (
-        "What held at an instant is told only when every change that began before it has "
-        "ended, so that the same question always has the same answer."
-    ),
-)
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 @click.command()
@@ -83,7 +54,7 @@ def write_pack(proof: Proof) -> dict[str, Any]:
     """Return the pack as JSON has it."""
     return {
         "format": FORMAT,
-        "how_to_read": list(HOW_TO_READ),
+        "how_to_read": _read("how_to_read.txt").strip().split("\n\n"),
         "made": {
             "at": proof.read_at.isoformat(),
             "by": proof.made_by,
@@ -120,8 +91,12 @@ def write_page(pack: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    page = environment.from_string(_read("evidence.html"))
     return page.render(pack=pack)
+
+
+def _read(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _dump(pack: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""``dncd history``, ``restore-entry``, ``evidence`` and ``--as-of`` at the command line."""
+"""A number's past at the command line: history, restoring, evidence and --as-of."""
 
 import json
 import re
