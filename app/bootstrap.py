@@ -3,6 +3,7 @@
 import atexit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from flask import Flask
 
@@ -10,15 +11,18 @@ from app.dialects import DIALECTS
 from app.http.application import create_app
 from app.services import Services
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
 from app.services.histories import Histories
 from app.services.imports import Imports
+from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.scrubs import ASKING, Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 from app.settings import Settings
@@ -29,20 +33,25 @@ from app.store.migrations import newest_revision
 COMMAND_CONNECTIONS = 3
 
 
-def build_services(database: Database) -> Services:
-    """Return services that work on *database*."""
+def build_services(database: Database, key_file: Path = Path("key")) -> Services:
+    """Return services that work on *database*, with the key in *key_file*."""
     checks = Checks(database)
+    keys = Keys(database, key_file)
+    sealing = Sealing(database, keys)
     return Services(
         access=Access(database),
+        audit=Audit(database, keys, sealing),
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
         histories=Histories(database),
         imports=Imports(database),
+        keys=keys,
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
+        sealing=sealing,
         searches=Searches(database),
         suppressions=Suppressions(database),
     )
@@ -67,7 +76,7 @@ def build_app(
     # A pool that is left to the interpreter's end holds it up for seconds a thread.
     at_end(database.close)
     return create_app(
-        build_services(database),
+        build_services(database, settings.key_file),
         DIALECTS,
         editions=settings.editions,
         trusted_proxies=settings.trusted_proxies,
@@ -84,6 +93,6 @@ def command_services(settings: Settings, database_url: str) -> Iterator[Services
         bounded=False,
     )
     try:
-        yield build_services(database)
+        yield build_services(database, settings.key_file)
     finally:
         database.close()

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
 from app.services.histories import Histories
 from app.services.imports import Imports
+from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.scrubs import Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 
@@ -21,14 +24,17 @@ class Services:
     """Everything that an edge may ask for."""
 
     access: Access
+    audit: Audit
     campaigns: Campaigns
     checks: Checks
     exports: Exports
     histories: Histories
     imports: Imports
+    keys: Keys
     leads: Leads
     organisations: Organisations
     readiness: Readiness
     scrubs: Scrubs
+    sealing: Sealing
     searches: Searches
     suppressions: Suppressions
