@@ -15,6 +15,7 @@ from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
+from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -43,6 +44,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
+        histories=Histories(database),
         imports=Imports(database),
         keys=keys,
         leads=Leads(database),

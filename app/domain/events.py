@@ -9,6 +9,7 @@ class OperationKind(StrEnum):
     ENTRY_SUPPRESSED = "entry:suppressed"
     ENTRY_REVISED = "entry:revised"
     ENTRY_RELEASED = "entry:released"
+    ENTRY_RESTORED = "entry:restored"
     CHECK_BYPASSED = "check:bypassed"
     CHECKING_SWITCHED = "checking:switched"
     EVIDENCE_SWITCHED = "evidence:switched"

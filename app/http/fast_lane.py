@@ -33,12 +33,17 @@ _LENGTH = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A check that has a fast lane: what it needs, how it is read and answered."""
+    """
+    A check that has a fast lane: what it needs, how it is read and answered.
+
+    A request with the parameter *unusual* is left to Flask.
+    """
 
     operation: str
     grant: Grant
     read: Callable[[forms.Fields], Question]
     write: Callable[[Question, Verdict], bytes]
+    unusual: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ class FastLane:
         lane, caller = arrival.lane, None
         try:
             fields = _read_fields(environ)
-            if fields is None:
+            if fields is None or lane.unusual in fields:
                 return self._app(environ, start_response)
             secret = find_secret(fields, environ.get("HTTP_AUTHORIZATION"))
             if secret is None:

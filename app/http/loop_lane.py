@@ -131,7 +131,7 @@ class LoopLane:
             if head.query:
                 fields = forms.read_pairs(head.query.encode()) | fields
             secret = find_secret(fields, head.headers.get("authorization"))
-            if not secret:
+            if not secret or lane.unusual in fields:
                 return None
             caller = self._access.recall(
                 secret,

@@ -7,6 +7,7 @@ from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
+from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -27,6 +28,7 @@ class Services:
     campaigns: Campaigns
     checks: Checks
     exports: Exports
+    histories: Histories
     imports: Imports
     keys: Keys
     leads: Leads

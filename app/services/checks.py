@@ -11,10 +11,11 @@ from app.domain.errors import CampaignUnknown, DncError, StoreUnavailable
 from app.domain.events import OperationKind
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
 from app.domain.scopes import CampaignReference, Scope, scope_of
+from app.services.settling import settle
 from app.services.together import Together
-from app.store import campaigns, checks, operations
+from app.store import campaigns, checks, operations, versions
 from app.store.checks import Row
-from app.store.database import Database, Plans
+from app.store.database import Database, Open, Plans
 from app.store.database import Scope as DatabaseScope
 
 # So many at once that the database is asked as often as it can answer.
@@ -88,6 +89,24 @@ class Checks:
                     answers[index] = failure
         return answers
 
+    def check_as_of(
+        self, caller: Caller, question: Question, as_of: datetime
+    ) -> Verdict:
+        """
+        Say whether the list let the number be called at that instant.
+
+        The same whenever it is asked, and by the list alone: whether checking is
+        switched off is not looked at. Raises CampaignUnknown, InstantInvalid,
+        InstantUnsettled.
+        """
+        settle(self._database, caller.organisation.id, as_of)
+        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        with self._database.snapshot(scope) as tx:
+            snapshot = checks.take_snapshot(tx)
+            call = _find_call(tx, question.campaign)
+            entries = versions.check(tx, question.number.e164, as_of)
+        return rules.decide(entries, call, checked=True, checked_at=snapshot.taken_at)
+
     def find_listed(
         self,
         caller: Caller,
@@ -95,29 +114,31 @@ class Checks:
         campaign: CampaignReference | None,
         *,
         with_reasons: bool = False,
+        as_of: datetime | None = None,
     ) -> tuple[Snapshot, Hits]:
         """
         Return which of the numbers may not be called, by their keys.
 
         Why each is listed is told only if that is wanted: there may be very many.
 
-        All from one snapshot. Whether a number is listed is told also where checking is
-        switched off. Raises CampaignUnknown.
+        All from one snapshot; as it was at the instant *as_of*, if one is named.
+        Whether a number is listed is told also where checking is switched off. Raises
+        CampaignUnknown; with *as_of* InstantInvalid and InstantUnsettled.
         """
+        find = checks.find_listed
+        if as_of is not None:
+            settle(self._database, caller.organisation.id, as_of)
+            find = partial(versions.find_listed, as_of=as_of)
         scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
-            call = None
-            if campaign is not None:
-                meant = campaigns.require(tx, campaign)
-                call = Call(meant.id, meant.purpose)
+            call = _find_call(tx, campaign)
             # Side by side in the index, so that each of its pages is read once.
             keys = sorted(set(e164s))
             found: list[Row] = []
             for start in range(0, len(keys), PIECE):
-                found += checks.find_listed(
-                    tx, keys[start : start + PIECE], with_reasons=with_reasons
-                )
+                piece = keys[start : start + PIECE]
+                found += find(tx, piece, with_reasons=with_reasons)
         return snapshot, _strongest(found, call)
 
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
@@ -157,6 +178,13 @@ class Checks:
             OperationKind.CHECK_BYPASSED,
             touched=0,
         )
+
+
+def _find_call(tx: Open, campaign: CampaignReference | None) -> Call | None:
+    if campaign is None:
+        return None
+    meant = campaigns.require(tx, campaign)
+    return Call(meant.id, meant.purpose)
 
 
 def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:

@@ -18,7 +18,7 @@ from app.store.tallies import Tally
 
 COUNTED: LiteralString = """
     SELECT total.n AS total, page.*
-    FROM (SELECT count(*) AS n FROM dnc_entry AS entry WHERE {conditions}) AS total
+    FROM (SELECT count(*) AS n FROM {table} WHERE {conditions}) AS total
     LEFT JOIN (
         SELECT {columns} FROM {entries}
         WHERE {conditions}
@@ -108,29 +108,39 @@ def names_few(wanted: EntryFilter) -> bool:
 
 
 def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
-    keys = [number.e164 for number in wanted.numbers or ()]
+    statement = COUNTED.format(
+        columns=COLUMNS,
+        table="dnc_entry AS entry",
+        entries=ENTRIES,
+        conditions=" AND ".join(conditions_of(wanted)),
+    )
+    rows = tx.fetch(statement, parameters_of(tx, wanted, page))
+    return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
+
+
+def conditions_of(wanted: EntryFilter) -> list[LiteralString]:
+    """Return what a row, named entry, must meet to be what is looked for."""
     conditions = tallies.dimensions(wanted, "entry")
     if wanted.id is not None:
         conditions.append(BY_ID)
     if wanted.numbers is not None:
-        conditions.append(BY_NUMBER if len(keys) == 1 else BY_NUMBERS)
+        conditions.append(BY_NUMBER if len(wanted.numbers) == 1 else BY_NUMBERS)
     if within := tallies.times(wanted, "entry", "inserted_at"):
         conditions.append(within)
-    statement = COUNTED.format(
-        columns=COLUMNS, entries=ENTRIES, conditions=" AND ".join(conditions)
-    )
-    rows = tx.fetch(
-        statement,
-        {
-            **tallies.parameters_of(tx, wanted),
-            "id": wanted.id,
-            "e164": keys[0] if keys else None,
-            "e164s": keys,
-            "offset": page.offset,
-            "limit": page.limit,
-        },
-    )
-    return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
+    return conditions
+
+
+def parameters_of(tx: Tx, wanted: EntryFilter, page: Page) -> dict[str, object]:
+    """Return the values that the conditions and a page need."""
+    keys = [number.e164 for number in wanted.numbers or ()]
+    return {
+        **tallies.parameters_of(tx, wanted),
+        "id": wanted.id,
+        "e164": keys[0] if keys else None,
+        "e164s": keys,
+        "offset": page.offset,
+        "limit": page.limit,
+    }
 
 
 def read_page(

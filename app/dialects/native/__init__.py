@@ -21,6 +21,7 @@ DIALECT = Dialect(
             grant=Grant.CHECK,
             read=wire.read_question,
             write=wire.write_verdict,
+            unusual=wire.AS_OF,
         )
     },
 )
