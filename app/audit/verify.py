@@ -269,6 +269,8 @@ class Report:
     versions: int = 0
     erased: int = 0
     anchors: int = 0
+    newer: int = 0
+    at: str = ""
     root: str = ""
     found: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -291,6 +293,8 @@ class Report:
             f"{self.waiting} operations wait for their seal; {self.versions} versions "
             f"of entries, {self.erased} erased; {self.anchors} anchors compared"
         )
+        if self.newer:
+            yield f"{self.newer} anchors are newer than this history, of {self.at}"
         if self.root:
             yield f"root {self.root}"
         for finding in self.findings:
@@ -327,7 +331,7 @@ class _Verification:
         if head is None or head.get("type") != "export" or head["format"] != FORMAT:
             message = f"not an audit export of format {FORMAT}"
             raise ValueError(message)
-        report.chain = str(head["chain"])
+        report.chain, report.at = str(head["chain"]), str(head["at"])
         first: list[Record] = []
         for record in stream:
             if record["type"] == "seal":
@@ -514,6 +518,10 @@ class _Chain:
         self._close()
         for sequence in sorted(self._at):
             anchor = self._at[sequence][0]
+            # What was anchored after the export was made is not in it.
+            if sequence > self._last and anchor.at > self._report.at:
+                self._report.newer += 1
+                continue
             self._report.anchors += 1
             place = f"seal {sequence}"
             words = (
