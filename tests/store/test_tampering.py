@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import psycopg
 import pytest
+from psycopg import conninfo
 
 from app.audit.verify import Anchor, Report
 from app.bootstrap import build_services
@@ -176,17 +178,42 @@ def test_a_finding_says_what_was_done_and_where(
     assert all("organisation" in f.place or "seal" in f.place for f in report.findings)
 
 
-def test_a_backdated_operation_is_found_though_it_was_sealed(
+FORGED = """
+    INSERT INTO operation (
+        organisation_id, at, transaction_id, actor, dialect, request_id, kind, touched
+    )
+    VALUES (
+        1, now() - interval '1 year', {transaction}, 'forger', 'cli', '',
+        'entry:suppressed', 1
+    )
+"""
+
+
+def test_an_operation_that_claims_an_old_transaction_is_found(
     history: History,
 ) -> None:
-    forged = (
-        "INSERT INTO operation (organisation_id, at, transaction_id, actor, dialect,"
-        " request_id, kind, touched) VALUES (1, now() - interval '1 year', '700',"
-        " 'forger', 'cli', '', 'entry:suppressed', 1)"
-    )
+    forged = FORGED.format(transaction="'700'").encode()
 
-    report = history.verify(
-        lambda connection, _: connection.execute(forged.encode()) and None
-    )
+    report = history.verify(lambda connection, _: connection.execute(forged) and None)
 
     assert [f.kind for f in report.findings] == ["inserted"]
+
+
+def test_a_backdated_operation_is_found_though_it_was_sealed(
+    server: TestServer, history: History
+) -> None:
+    name = conninfo.conninfo_to_dict(history.url)["dbname"]
+    with server.new_database(name) as url:
+        with psycopg.connect(url) as connection:
+            # As the service does it, with every trigger and a transaction of now.
+            forged = FORGED.replace("'entry:suppressed', 1", "'entry:revised', 1")
+            current = "pg_current_xact_id()"
+            connection.execute(forged.format(transaction=current).encode())
+        database = Database(url, connections=3)
+        services = build_services(database, history.key)
+        assert services.sealing.run() == 1
+        report = services.audit.verify([history.anchor])
+        database.close()
+
+    assert [f.kind for f in report.findings] == ["inserted"]
+    assert "is dated" in report.findings[0].words
