@@ -28,7 +28,8 @@ Every condition that dncd refuses or reports, in one list.
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
-        ├── SettingInvalid          └── KeyRefused
+        ├── SettingInvalid          ├── KeyRefused
+        └── AnchorContradicts
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -241,3 +242,7 @@ class SettingInvalid(AdministrationRefused):
 
 class KeyRefused(AdministrationRefused):
     """The installation's key is missing, or another one than the database's."""
+
+
+class AnchorContradicts(AdministrationRefused):
+    """The database's chain of seals is not the one that was anchored."""

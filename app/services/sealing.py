@@ -12,7 +12,7 @@ from app.services.keys import Keys
 from app.services.leaves import leaves, told
 from app.store import seals
 from app.store.database import Database, Open, Plans, Scope
-from app.store.seals import Leaf, Overtaken, Seal, State, Unsealed
+from app.store.seals import Head, Leaf, Overtaken, Seal, State, Unsealed
 
 # Leaves of one seal; what is left waits for the next, which follows at once.
 MOST = 20_000
@@ -56,15 +56,13 @@ class Sealing:
         """Return what an anchor says of the chain as it is; None before its start."""
         with self._database.snapshot(Scope()) as tx:
             found = seals.find_newest(tx)
-        if found is None:
-            return None
-        return Anchor(
-            found.chain,
-            found.sequence,
-            found.root.hex(),
-            found.operations,
-            found.sealed_at.isoformat(timespec="microseconds"),
-        )
+        return _anchor(found) if found else None
+
+    def find(self, sequence: int) -> Anchor | None:
+        """Return what an anchor says of the seal of that number, or None."""
+        with self._database.snapshot(Scope()) as tx:
+            found = seals.find(tx, sequence)
+        return _anchor(found) if found else None
 
     def _add(self, *, anyway: bool) -> list[Seal]:
         """Add the next seal, or two; none if there is nothing to seal, or no turn."""
@@ -115,6 +113,16 @@ class Sealing:
             found.extend(leaves(tx, self._key, organisation_id, list(own)))
         found.sort(key=lambda leaf: place[leaf.organisation_id, leaf.operation_id])
         yield from found
+
+
+def _anchor(found: Head) -> Anchor:
+    return Anchor(
+        found.chain,
+        found.sequence,
+        found.root.hex(),
+        found.operations,
+        found.sealed_at.isoformat(timespec="microseconds"),
+    )
 
 
 def _every(tx: Open) -> list[Unsealed]:

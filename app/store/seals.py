@@ -166,6 +166,12 @@ NEWEST = """
 """
 
 
+FIND = """
+    SELECT installation.chain::text, seal.sequence, seal.root, seal.operations,
+           seal.sealed_at
+    FROM seal, installation WHERE sequence = %(sequence)s
+"""
+
 HEAD = """
     SELECT chain::text, key_fingerprint, now() AS at,
            (SELECT system_identifier::text FROM pg_control_system()) AS cluster
@@ -264,8 +270,8 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
-    """The chain's last seal, as far as an anchor tells it."""
+class Head:
+    """A seal, as far as an anchor tells it."""
 
     chain: str
     sequence: int
@@ -364,7 +370,13 @@ def head(tx: Open) -> dict[str, Any]:
     return rows[0]
 
 
-def find_newest(tx: Open) -> Newest | None:
+def find_newest(tx: Open) -> Head | None:
     """Return the chain's last seal, or None."""
     rows = tx.fetch(NEWEST, {})
-    return Newest(**rows[0]) if rows else None
+    return Head(**rows[0]) if rows else None
+
+
+def find(tx: Open, sequence: int) -> Head | None:
+    """Return the seal of that number, or None."""
+    rows = tx.fetch(FIND, {"sequence": sequence})
+    return Head(**rows[0]) if rows else None
