@@ -20,6 +20,7 @@ from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
+from app.services.proofs import Proofs
 from app.services.readiness import Readiness
 from app.services.scrubs import ASKING, Scrubs
 from app.services.sealing import Sealing
@@ -49,6 +50,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         keys=keys,
         leads=Leads(database),
         organisations=Organisations(database),
+        proofs=Proofs(database, keys, sealing),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
         sealing=sealing,

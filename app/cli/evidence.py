@@ -8,11 +8,14 @@ from typing import Any
 import click
 
 from app import __version__
+from app.audit.verify import Anchor
 from app.cli.files import written
 from app.cli.history import phone_code_option
 from app.cli.session import as_of_option, default_organisation_option, services_for
 from app.domain import phone, scopes
 from app.domain.history import Proof, Version
+from app.files.anchors import read_anchors
+from app.settings import Settings
 
 FORMAT = "dncd evidence 1"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -23,12 +26,20 @@ TEMPLATES = Path(__file__).with_name("templates")
 @phone_code_option
 @as_of_option
 @click.option("--html", "as_html", is_flag=True, help="A page to print, not JSON.")
+@click.option(
+    "--anchors",
+    "anchor_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The anchors of the seals [anchors.jsonl in DNCD_DATA_DIR].",
+)
 @click.option("-o", "--output", default="-", metavar="FILE", help="[standard output]")
 @click.argument("number")
-def evidence(  # noqa: PLR0913  one parameter an option
+def evidence(  # noqa: PLR0913, PLR0917  one parameter an option
     organisation: str,
     phone_code: str | None,
     as_of: datetime | None,
+    anchor_file: Path | None,
     output: str,
     number: str,
     *,
@@ -38,12 +49,13 @@ def evidence(  # noqa: PLR0913  one parameter an option
     Write down all that can be shown about NUMBER, for an auditor.
 
     Whether it is listed and was at --as-of, every version of its entries, every
-    operation that made or ended one, and how to read it.
+    operation that made or ended one, how each is sealed, and how to read it.
     """
+    anchors = _read_anchors(anchor_file)
     with services_for(organisation) as (services, caller):
         code = phone_code or caller.organisation.default_phone_code
         read = phone.read(number, phone.read_calling_code(code))
-        proof = services.histories.prove(caller, read, as_of)
+        proof = services.proofs.prove(caller, read, as_of, anchors)
     pack = write_pack(proof)
     text = write_page(pack) if as_html else _dump(pack)
     with written(output) as write:
@@ -76,7 +88,17 @@ def write_pack(proof: Proof) -> dict[str, Any]:
             **_state(proof.listed_at(proof.as_of)),
         },
         "versions": [_version(version) for version in proof.versions],
-        "operations": [operation.as_members() for operation in proof.operations()],
+        "operations": [
+            {
+                **operation.as_members(),
+                "seal": sealed.as_members()
+                if (sealed := proof.seals.get(operation.id))
+                else None,
+            }
+            for operation in proof.operations()
+        ],
+        "seals": [dict(seal) for seal in proof.chain],
+        "anchors": [dict(anchor) for anchor in proof.anchors],
     }
 
 
@@ -93,6 +115,15 @@ def write_page(pack: dict[str, Any]) -> str:
     )
     page = environment.from_string(_read("evidence.html"))
     return page.render(pack=pack)
+
+
+def _read_anchors(file: Path | None) -> list[Anchor]:
+    file = file or Settings.from_environment().data_dir / "anchors.jsonl"
+    try:
+        return read_anchors(file)
+    except (OSError, ValueError) as error:
+        message = f"{file}: {error}"
+        raise click.ClickException(message) from error
 
 
 def _read(name: str) -> str:

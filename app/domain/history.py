@@ -1,6 +1,7 @@
 """What was ever said about a number: versions, and who made and ended them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.entries import Entry
@@ -90,11 +91,42 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class SealProof:
+    """
+    Where an operation is sealed, and what leads from there to the seal's root.
+
+    *path* has the neighbours on the way up, each with its side; *anchor* is the number
+    of the seal whose anchor bears witness; *records* what the leaf is over, unless that
+    is very much.
+    """
+
+    sequence: int
+    position: int
+    leaf: str
+    path: tuple[tuple[str, str], ...]
+    anchor: int | None
+    records: tuple[Mapping[str, object], ...]
+
+    def as_members(self) -> dict[str, object]:
+        """Return what it tells under the names that every edge tells it by."""
+        return {
+            "sequence": self.sequence,
+            "position": self.position,
+            "leaf": self.leaf,
+            "path": [{"side": side, "hash": hash_} for side, hash_ in self.path],
+            "anchored_by": self.anchor,
+            "records": [dict(record) for record in self.records],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """
     What an auditor is handed about a number: all that was ever said of it.
 
     Everything was read at *read_at*; *as_of* is the instant that was asked about.
+    *seals* has each sealed operation's place, *chain* the seals from there to the
+    *anchors* that bear witness.
     """
 
     organisation: str
@@ -103,6 +135,9 @@ class Proof:
     read_at: datetime
     as_of: datetime | None
     versions: tuple[Version, ...]
+    seals: Mapping[int, SealProof] = field(default_factory=dict)
+    chain: tuple[Mapping[str, object], ...] = ()
+    anchors: tuple[Mapping[str, object], ...] = ()
 
     def listed_at(self, instant: datetime | None) -> list[Version]:
         """Return what listed the number at *instant*, or what does now."""

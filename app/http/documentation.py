@@ -268,7 +268,7 @@ def _example_of(request: Schema) -> dict[str, Any]:
     return {
         name: field.metadata["example"]
         for name, field in request.fields.items()
-        if field.required
+        if field.required or getattr(field, "in_example", False)
     }
 
 

@@ -31,13 +31,23 @@ FEW_PAIRS = 20
 
 
 class Parameter(fields.String):
-    """A text that a client sends; *missed* is what its absence is refused with."""
+    """
+    A text that a client sends; *missed* is what its absence is refused with.
+
+    *in_example* shows it in the example of a request though it may be left out.
+    """
 
     def __init__(
-        self, description: str, *, missed: type[Refused] | None = None, **metadata: Any
+        self,
+        description: str,
+        *,
+        missed: type[Refused] | None = None,
+        in_example: bool = False,
+        **metadata: Any,
     ) -> None:
         """Describe the parameter; more *metadata* goes into the OpenAPI as it is."""
         self._missed = missed
+        self.in_example = in_example
         super().__init__(
             required=missed is not None or metadata.pop("needed", False),
             metadata={"description": description, **metadata},

@@ -12,6 +12,7 @@ from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
+from app.services.proofs import Proofs
 from app.services.readiness import Readiness
 from app.services.scrubs import Scrubs
 from app.services.sealing import Sealing
@@ -33,6 +34,7 @@ class Services:
     keys: Keys
     leads: Leads
     organisations: Organisations
+    proofs: Proofs
     readiness: Readiness
     scrubs: Scrubs
     sealing: Sealing

@@ -1,7 +1,6 @@
 """What was ever listed, who did it, and how what was deleted comes back."""
 
 from contextlib import suppress
-from datetime import datetime
 
 from app.domain.access import Caller
 from app.domain.entries import Page
@@ -11,16 +10,12 @@ from app.domain.errors import (
     StoreUnavailable,
 )
 from app.domain.events import OperationKind
-from app.domain.history import Proof, Subject, Version
-from app.domain.phone import PhoneNumber
-from app.services.settling import settle
-from app.store import checks, history, operations
+from app.domain.history import Subject, Version
+from app.store import history, operations
 from app.store.database import Database, Plans, Scope
 
 # How often two requests may cross before one of them is told to come again.
 ATTEMPTS = 5
-
-VERSIONS_A_STATEMENT = 1000
 
 
 class Histories:
@@ -41,34 +36,6 @@ class Histories:
         """
         scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
         return history.find(self._database.within(scope), subject, page)
-
-    def prove(
-        self, caller: Caller, number: PhoneNumber, as_of: datetime | None
-    ) -> Proof:
-        """
-        Return all that was ever said of *number*, and who said it; of one snapshot.
-
-        Raises InstantInvalid and InstantUnsettled of *as_of*, if one is named.
-        """
-        if as_of is not None:
-            settle(self._database, caller.organisation.id, as_of)
-        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
-        versions: list[Version] = []
-        with self._database.snapshot(scope) as tx:
-            snapshot = checks.take_snapshot(tx)
-            total = 1
-            while len(versions) < total:
-                page = Page(len(versions), VERSIONS_A_STATEMENT)
-                found, total = history.find(tx, Subject(numbers=(number,)), page)
-                versions += found
-        return Proof(
-            organisation=caller.organisation.name,
-            number=number,
-            made_by=caller.actor,
-            read_at=snapshot.taken_at,
-            as_of=as_of,
-            versions=tuple(versions),
-        )
 
     def restore(self, caller: Caller, entry_id: int) -> None:
         """

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import psycopg
 import pytest
 
+from app.bootstrap import build_services
 from app.domain.access import Caller
 from app.domain.dates import Interval
 from app.domain.entries import Draft, EntryFilter, Page, Revision
@@ -19,11 +21,14 @@ from app.domain.errors import (
     InstantInvalid,
     InstantUnsettled,
 )
+from app.domain.history import Subject
 from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
 from app.domain.scopes import Campaign, read_campaign
 from app.services import Services, settling
+from app.services.imports import ImportOptions, Source
 from app.services.organisations import operator
+from app.store import entries
 from app.store.database import Database, Scope
 from tests.conftest import make_organisation
 
@@ -88,6 +93,19 @@ def is_listed(
     assert all_of_them == len(everything) == exported.count("\n") - 1
     assert services.exports.count(caller, None, at) == all_of_them
     return answers.pop()
+
+
+def read(url: str) -> int:
+    """Return how many rows of entries, past ones too, were read so far."""
+    time.sleep(0.2)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        [row] = connection.execute(
+            "SELECT sum(idx_tup_read) + (SELECT sum(seq_tup_read)"
+            " FROM pg_stat_user_tables WHERE relname ~ '^dnc_entry(_past)?$')"
+            " FROM pg_stat_user_indexes WHERE relname ~ '^dnc_entry(_past)?$'"
+        ).fetchall()
+        return int(row[0])
 
 
 @contextmanager
@@ -274,6 +292,78 @@ def test_one_that_is_rolled_back_was_never_there(
 
         assert services.checks.check_as_of(caller, Question(NUMBER), at).callable
         time.sleep(0.2)
+
+
+def test_an_insert_of_the_service_whose_commit_is_held_is_waited_for(
+    services: Services, caller: Caller, database: Database, database_url: str
+) -> None:
+    with database.transaction(Scope(caller.organisation.id)) as tx:
+        assert entries.insert(tx, caller, Draft(NUMBER, GLOBAL)) is not None
+        at = now(database_url)
+        time.sleep(0.01)
+        with pytest.raises(InstantUnsettled):
+            services.checks.check_as_of(caller, Question(NUMBER), at)
+
+    assert is_listed(services, caller, at)
+
+
+def test_a_release_whose_commit_is_held_is_waited_for(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    with psycopg.connect(database_url) as late:
+        late.execute(OPEN, {"organisation": str(caller.organisation.id)})
+        late.execute("SELECT set_config('dncd.operation', '1', true)")
+        late.execute("DELETE FROM dnc_entry")
+        at = now(database_url)
+        time.sleep(0.01)
+        with pytest.raises(InstantUnsettled):
+            services.checks.check_as_of(caller, Question(NUMBER), at)
+
+    assert not is_listed(services, caller, at)
+
+
+def test_an_import_dates_all_its_rows_by_one_instant_when_it_stores_them(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    rows = "".join(f"{5554000000 + n}\n" for n in range(3000))
+    services.imports.run(
+        caller, Source(BytesIO(rows.encode()), "list"), ImportOptions()
+    )
+
+    with psycopg.connect(database_url) as connection:
+        told = connection.execute(
+            "SELECT count(*), count(DISTINCT valid_from),"
+            " bool_and(valid_from = operation.at AND inserted_at = operation.at)"
+            " FROM dnc_entry JOIN operation ON operation.id = operation_id"
+        ).fetchall()
+    assert told == [(3000, 1, True)]
+
+
+def test_a_long_list_is_not_read_whole_to_tell_of_a_number(
+    services: Services, caller: Caller, database: Database, database_url: str
+) -> None:
+    many = [Draft(PhoneNumber("1", str(5555000000 + n)), GLOBAL) for n in range(20_000)]
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    services.suppressions.suppress_many(caller, many)
+    services.suppressions.release_many(
+        caller, [draft.number for draft in many[::2]], GLOBAL
+    )
+    database.close()
+    at = now(database_url)
+    before = read(database_url)
+
+    asking = Database(database_url, connections=1)
+    services = build_services(asking)
+    for _ in range(10):
+        services.checks.check_as_of(caller, Question(NUMBER), at)
+        services.checks.find_listed(caller, [NUMBER.e164], None, as_of=at)
+        wanted = EntryFilter(numbers=(NUMBER,))
+        services.searches.search(caller, wanted, Page(), at)
+        services.histories.find(caller, Subject((NUMBER,)), Page())
+    asking.close()
+
+    assert read(database_url) - before < 2000
 
 
 def test_other_organisations_and_what_reads_are_not_waited_for(

@@ -209,8 +209,10 @@ def test_it_is_counted_like_every_request(api: Api):
         ({"method": "GET", "query_string": FIELDS}, False),
         ({"method": "POST", "json": FIELDS}, True),
         ({"method": "PUT", "data": FIELDS}, True),
+        ({"method": "POST", "data": FIELDS | {"as_of": "2026-11-21T10:00Z"}}, True),
+        ({"method": "GET", "query_string": FIELDS | {"as_of": ""}}, True),
     ],
-    ids=["form", "query", "JSON", "PUT"],
+    ids=["form", "query", "JSON", "PUT", "as_of", "empty as_of"],
 )
 def test_what_is_plain_never_reaches_flask(services, caller, asked, reaches_flask):
     reached = []

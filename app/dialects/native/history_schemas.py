@@ -30,11 +30,13 @@ class History(Paged):
 
     phone_number = Parameter(
         "The number within its phone_code, in any spelling.",
+        in_example=True,
         maxLength=64,
         example="5551234567",
     )
     phone_code = Parameter(
         "The number's ITU calling code; absent: whatever code it is listed under.",
+        in_example=True,
         maxLength=4,
         example="1",
     )
