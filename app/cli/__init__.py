@@ -4,6 +4,7 @@ import click
 
 from app import __version__
 from app.cli import (
+    backups,
     campaigns,
     checks,
     exports,
@@ -26,6 +27,8 @@ def main() -> None:
 for command in (
     serve.serve,
     migrate.migrate,
+    backups.backup,
+    backups.restore,
     organisations.organisation,
     tokens.token,
     campaigns.campaign,

@@ -22,11 +22,13 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── TokenInvalid            ├── LoginLocked
     │   └── Forbidden ──┬── EntryForeign
     │                   └── NothingAllowed
-    ├── StoreUnavailable ── OutcomeUnknown
+    ├── StoreUnavailable ──┬── OutcomeUnknown
+    │                      ├── SchemaNotServed
+    │                      └── RecoveryUnconfirmed
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
-        └── SettingInvalid
+        ├── SettingInvalid          └── BackupRefused
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -201,6 +203,14 @@ class OutcomeUnknown(StoreUnavailable):
     """The answer to COMMIT was lost: the change may or may not be stored."""
 
 
+class SchemaNotServed(StoreUnavailable):
+    """The database is at a migration that this code does not serve."""
+
+
+class RecoveryUnconfirmed(StoreUnavailable):
+    """The database lacks operations that were anchored, and nobody has confirmed it."""
+
+
 class AdministrationRefused(DncError):
     """An operator's command cannot be carried out; the message says why."""
 
@@ -223,3 +233,7 @@ class TokenUnknown(AdministrationRefused):
 
 class SettingInvalid(AdministrationRefused):
     """A value that the operator gave cannot be used."""
+
+
+class BackupRefused(AdministrationRefused):
+    """A backup cannot be made, or not be restored; the message says why."""
