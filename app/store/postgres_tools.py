@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from psycopg import conninfo
@@ -81,6 +82,7 @@ def _directories() -> Iterator[Path]:
             yield Path(program).parent
 
 
+@cache
 def _major(directory: Path) -> int | None:
     """Return the version of the programs in *directory*, or None if not all run."""
     majors = set()
