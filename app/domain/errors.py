@@ -28,7 +28,8 @@ Every condition that dncd refuses or reports, in one list.
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
-        ├── SettingInvalid          └── BackupRefused
+        ├── SettingInvalid          ├── KeyRefused
+        └── BackupRefused
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -237,3 +238,7 @@ class SettingInvalid(AdministrationRefused):
 
 class BackupRefused(AdministrationRefused):
     """A backup cannot be made, or not be restored; the message says why."""
+
+
+class KeyRefused(AdministrationRefused):
+    """The installation's key is missing, or another one than the database's."""
