@@ -13,6 +13,7 @@ from app.services import Services
 from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.conditions import Conditions
 from app.services.exports import Exports
 from app.services.imports import Imports
 from app.services.keys import Keys
@@ -33,8 +34,9 @@ COMMAND_CONNECTIONS = 3
 def build_services(database: Database, key_file: Path = Path("key")) -> Services:
     """Return services that work on *database*, with the key in *key_file*."""
     checks = Checks(database)
+    conditions = Conditions(database, newest_revision())
     return Services(
-        access=Access(database),
+        access=Access(database, conditions),
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
@@ -42,7 +44,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         keys=Keys(database, key_file),
         leads=Leads(database),
         organisations=Organisations(database),
-        readiness=Readiness(database, newest_revision()),
+        readiness=Readiness(database, conditions),
         scrubs=Scrubs(checks),
         searches=Searches(database),
         suppressions=Suppressions(database),

@@ -232,7 +232,14 @@ def test_a_database_that_is_not_empty_is_left_alone_or_kept_under_another_name(
 def rewrite(path: Path, **changes: Any) -> None:
     """Let the manifest say something else than what is in the dump."""
     manifest, whole = backup_archive.require_undamaged(path), path.read_bytes()
-    told = json.dumps({**json.loads(whole[whole.index(b'{\n  "anchor"') :].split(b"\n}")[0] + b"\n}"), **changes})
+    told = json.dumps(
+        {
+            **json.loads(
+                whole[whole.index(b'{\n  "anchor"') :].split(b"\n}")[0] + b"\n}"
+            ),
+            **changes,
+        }
+    )
     with backup_archive.forming(path) as (file, _):
         dump = backup_archive.Dump(file)
         dump.write(whole[512 : 512 + manifest.size])
