@@ -20,6 +20,7 @@ from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
+from app.services.recovery import Recovery
 from app.services.scrubs import ASKING, Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
@@ -31,10 +32,18 @@ from app.store.migrations import newest_revision
 COMMAND_CONNECTIONS = 3
 
 
-def build_services(database: Database, key_file: Path = Path("key")) -> Services:
-    """Return services that work on *database*, with the key in *key_file*."""
+def build_services(
+    database: Database,
+    key_file: Path = Path("key"),
+    anchor_file: Path | None = None,
+) -> Services:
+    """
+    Return services that work on *database*, with the key in *key_file*.
+
+    What *anchor_file* tells of the database must be in it.
+    """
     checks = Checks(database)
-    conditions = Conditions(database, newest_revision())
+    conditions = Conditions(database, newest_revision(), anchor_file)
     return Services(
         access=Access(database, conditions),
         campaigns=Campaigns(database),
@@ -45,6 +54,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, conditions),
+        recovery=Recovery(database, conditions),
         scrubs=Scrubs(checks),
         searches=Searches(database),
         suppressions=Suppressions(database),
@@ -70,7 +80,7 @@ def build_app(
     # A pool that is left to the interpreter's end holds it up for seconds a thread.
     at_end(database.close)
     return create_app(
-        build_services(database, settings.key_file),
+        build_services(database, settings.key_file, settings.anchor_file),
         DIALECTS,
         editions=settings.editions,
         trusted_proxies=settings.trusted_proxies,
@@ -87,6 +97,6 @@ def command_services(settings: Settings, database_url: str) -> Iterator[Services
         bounded=False,
     )
     try:
-        yield build_services(database, settings.key_file)
+        yield build_services(database, settings.key_file, settings.anchor_file)
     finally:
         database.close()

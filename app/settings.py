@@ -22,6 +22,7 @@ class Settings:
     owner_database_url: str | None
     data_dir: Path
     key_file: Path
+    anchor_file: Path
     host: str
     port: int
     server: str
@@ -42,6 +43,9 @@ class Settings:
             owner_database_url=environment.get("DNCD_OWNER_DATABASE_URL") or None,
             data_dir=data_dir,
             key_file=Path(environment.get("DNCD_KEY_FILE") or data_dir / "key"),
+            anchor_file=Path(
+                environment.get("DNCD_ANCHOR_FILE") or data_dir / "anchors.jsonl"
+            ),
             host=environment.get("DNCD_HOST") or "127.0.0.1",
             port=_number(environment, "DNCD_PORT", 8080, 65535),
             server=_choice(environment, "DNCD_SERVER", SERVERS),

@@ -13,6 +13,7 @@ from app.cli import (
     migrate,
     openapi,
     organisations,
+    recovery,
     serve,
     tokens,
 )
@@ -29,6 +30,7 @@ for command in (
     migrate.migrate,
     backups.backup,
     backups.restore,
+    recovery.recovery,
     organisations.organisation,
     tokens.token,
     campaigns.campaign,

@@ -1,11 +1,13 @@
 """``dncd backup`` and ``dncd restore``."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from app.cli.session import database_url, owner_url, told_in_one_line
+from app.files import anchors, key_file
 from app.settings import Settings
 from app.store import backup_reading, backups, restores
 from app.store.backup_archive import Manifest
@@ -28,7 +30,7 @@ def backup(target: Path) -> None:
         if target.is_dir():
             path = target / f"dncd-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
         with database_url(settings) as url:
-            made = backups.make(owner_url(settings, url), path, Known())
+            made = backups.make(owner_url(settings, url), path, _known(settings))
     click.echo(f"{path} holds {_describe(made)}.")
 
 
@@ -64,6 +66,12 @@ def restore(file: Path, *, check: bool, force: bool) -> None:
     click.echo(f"Restored {_describe(done.manifest)}.")
     if done.kept_as:
         click.echo(f"The former database is kept as {done.kept_as!r}.")
+
+
+def _known(settings: Settings) -> Known:
+    """Return what a backup should tell of the files beside the database."""
+    anchor, key = anchors.newest(settings.anchor_file), key_file.find(settings.key_file)
+    return Known(asdict(anchor) if anchor else None, key.fingerprint if key else None)
 
 
 def _describe(manifest: Manifest) -> str:

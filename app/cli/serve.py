@@ -15,6 +15,7 @@ from app.cli import session
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
+from app.domain.recoveries import describe
 from app.http import metrics, request_log
 from app.settings import Settings
 from app.store.migrations import migrate
@@ -134,6 +135,9 @@ def _start_key(settings: Settings, url: str) -> None:
 def _start_first(settings: Settings, url: str) -> None:
     """On an empty database, make the first organisation and keep its token."""
     with command_services(settings, url) as services:
+        if (loss := services.recovery.find_loss()) is not None:
+            click.echo(f"dncd does not answer for any number: {describe(loss)}.")
+            return
         secret = services.organisations.start(actor(), FIRST_ORGANISATION)
     if secret is None:
         return

@@ -5,20 +5,8 @@ Pure: what was found is in the arguments.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from app.domain.errors import SchemaNotServed
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A seal as it was told to a file outside of the database, in time order."""
-
-    chain: str
-    sequence: int
-    root: bytes
-    operations: int
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

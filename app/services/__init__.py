@@ -11,6 +11,7 @@ from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
+from app.services.recovery import Recovery
 from app.services.scrubs import Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
@@ -29,6 +30,7 @@ class Services:
     leads: Leads
     organisations: Organisations
     readiness: Readiness
+    recovery: Recovery
     scrubs: Scrubs
     searches: Searches
     suppressions: Suppressions

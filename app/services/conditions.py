@@ -1,30 +1,56 @@
 """Whether the database may be believed: asked with every token, and for readiness."""
 
-from collections.abc import Callable
+from pathlib import Path
 
-from app.domain.conditions import Anchor, Standing, find_schema_fault, require_schema
-from app.domain.errors import StoreUnavailable
+from app.audit.verify import Anchor
+from app.domain.conditions import Standing, find_schema_fault, require_schema
+from app.domain.errors import RecoveryUnconfirmed, StoreUnavailable
+from app.files import anchors
 from app.store import conditions, recoveries
 from app.store.database import Database, Scope
 
-
-def nothing_anchored() -> None:
-    """Say that no anchors are kept here."""
+MISSING = "operations that were anchored are missing: see `dncd recovery show`"
+UNREADABLE = "the anchors' file cannot be read: {}"
+NO_ANCHORS = (
+    "there are no anchors here, so that a loss of operations would not be noticed"
+)
 
 
 class Conditions:
     """What must hold before this process answers anything from *database*."""
 
     def __init__(
-        self,
-        database: Database,
-        revision: str,
-        newest_anchor: Callable[[], Anchor | None] = nothing_anchored,
+        self, database: Database, revision: str, anchor_file: Path | None = None
     ) -> None:
-        """Expect the schema that code of *revision* needs, and what was anchored."""
+        """
+        Expect the schema that code of *revision* needs, and what *anchor_file* tells.
+
+        Without a file nothing was ever anchored here.
+        """
         self._database = database
+        self._file = anchor_file
+        self._known: tuple[object, Anchor | None] = (None, None)
         self.revision = revision
-        self.newest_anchor = newest_anchor
+
+    def newest_anchor(self) -> Anchor | None:
+        """
+        Return the last anchor, read again when the file has changed; None without one.
+
+        Raises RecoveryUnconfirmed if there is a file that cannot be read: nobody knows
+        then whether something is missing.
+        """
+        if self._file is None:
+            return None
+        try:
+            status = self._file.stat()
+            seen = status.st_mtime_ns, status.st_size, status.st_ino
+            if self._known[0] != seen:
+                self._known = seen, anchors.newest(self._file)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RecoveryUnconfirmed(UNREADABLE.format(error)) from error
+        return self._known[1]
 
     def require(self, standing: Standing, anchor: Anchor | None) -> None:
         """
@@ -37,6 +63,18 @@ class Conditions:
         if anchor is not None and not standing.holds_anchor:
             recoveries.notice(self._database.within(Scope()), anchor)
 
+    def find_missed(self) -> Anchor | None:
+        """
+        Return the anchor whose operations are missing and were not confirmed, or None.
+
+        Notice was taken of it then. Raises SchemaNotServed, StoreUnavailable.
+        """
+        anchor = self.newest_anchor()
+        tx = self._database.within(Scope())
+        standing = conditions.find(tx, self.revision, anchor)
+        self.require(standing, anchor)
+        return None if standing.holds_anchor else anchor
+
     def find_faults(self) -> list[str]:
         """Return which conditions fail, in words; raises StoreUnavailable."""
         tx = self._database.within(Scope())
@@ -44,14 +82,20 @@ class Conditions:
         fault = find_schema_fault(Standing(revision, serves=True), self.revision)
         if fault is not None:
             return [fault]
-        anchor = self.newest_anchor()
         try:
-            standing = conditions.find(tx, self.revision, anchor)
+            standing = conditions.find(tx, self.revision, self.newest_anchor())
+        except RecoveryUnconfirmed as error:
+            return [str(error)]
         except StoreUnavailable:
             return [f"migration {revision} is not whole"]
         fault = find_schema_fault(standing, self.revision)
         if fault is not None:
             return [fault]
-        if not standing.holds_anchor:
-            return ["operations are missing that were anchored: see `dncd recovery`"]
-        return []
+        return [] if standing.holds_anchor else [MISSING]
+
+    def find_notes(self) -> list[str]:
+        """Return what stands in nobody's way and should be known; StoreUnavailable."""
+        if self._file is None or self._file.exists():
+            return []
+        sealed = conditions.is_sealed(self._database.within(Scope()))
+        return [NO_ANCHORS] if sealed else []

@@ -23,3 +23,10 @@ class Readiness:
             ]
         except StoreUnavailable:
             return ["the database does not answer"]
+
+    def find_notes(self) -> list[str]:
+        """Return what does not stand against it, and should be known all the same."""
+        try:
+            return self._conditions.find_notes()
+        except StoreUnavailable:
+            return []

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from app.domain.errors import BackupRefused
 
@@ -111,7 +111,7 @@ def finish(file: BinaryIO, dump: Dump, manifest: Manifest, made_at: float) -> No
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Manifest, BinaryIO]]:
+def opened(path: Path) -> Iterator[tuple[Manifest, IO[bytes]]]:
     """Yield what the backup in *path* holds, and its dump; raises BackupRefused."""
     try:
         with tarfile.open(path, "r:") as archive:

@@ -1,4 +1,4 @@
-"""What is in a backup: the SQL that ``pg_restore`` makes of it, and whether it is whole."""
+"""What is in a backup: the SQL that restores it, and whether it is whole."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import IO, BinaryIO
+from typing import IO
 
 from app.domain.errors import BackupRefused
 from app.store import backup_archive, postgres_tools
@@ -74,7 +74,7 @@ def script_of(path: Path, tools: Tools, *options: str) -> Iterator[IO[bytes]]:
             raise BackupRefused(f"{path} cannot be read: {words}")
 
 
-def _feed(dump: BinaryIO, into: IO[bytes] | None) -> None:
+def _feed(dump: IO[bytes], into: IO[bytes] | None) -> None:
     """Hand over the dump, as far as it is wanted."""
     if into is not None:
         with suppress(BrokenPipeError):

