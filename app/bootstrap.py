@@ -11,6 +11,7 @@ from app.dialects import DIALECTS
 from app.http.application import create_app
 from app.services import Services
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.conditions import Conditions
@@ -22,6 +23,7 @@ from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.recovery import Recovery
 from app.services.scrubs import ASKING, Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 from app.settings import Settings
@@ -44,18 +46,22 @@ def build_services(
     """
     checks = Checks(database)
     conditions = Conditions(database, newest_revision(), anchor_file)
+    keys = Keys(database, key_file)
+    sealing = Sealing(database, keys, conditions)
     return Services(
         access=Access(database, conditions),
+        audit=Audit(database, keys, sealing),
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
         imports=Imports(database),
-        keys=Keys(database, key_file),
+        keys=keys,
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, conditions),
         recovery=Recovery(database, conditions),
         scrubs=Scrubs(checks),
+        sealing=sealing,
         searches=Searches(database),
         suppressions=Suppressions(database),
     )

@@ -22,7 +22,12 @@ class Settings:
     owner_database_url: str | None
     data_dir: Path
     key_file: Path
+    seal: bool
     anchor_file: Path
+    anchor_seconds: int
+    anchor_url: str | None
+    anchor_email: str | None
+    smtp_url: str
     host: str
     port: int
     server: str
@@ -43,9 +48,15 @@ class Settings:
             owner_database_url=environment.get("DNCD_OWNER_DATABASE_URL") or None,
             data_dir=data_dir,
             key_file=Path(environment.get("DNCD_KEY_FILE") or data_dir / "key"),
+            seal=_choice(environment, "DNCD_SEAL", ("on", "off")) == "on",
             anchor_file=Path(
                 environment.get("DNCD_ANCHOR_FILE") or data_dir / "anchors.jsonl"
             ),
+            anchor_seconds=_number(environment, "DNCD_ANCHOR_SECONDS", 60, 86400),
+            anchor_url=_url(environment, "DNCD_ANCHOR_URL", ("http", "https")),
+            anchor_email=environment.get("DNCD_ANCHOR_EMAIL") or None,
+            smtp_url=_url(environment, "DNCD_SMTP_URL", ("smtp", "smtps"))
+            or "smtp://localhost:25",
             host=environment.get("DNCD_HOST") or "127.0.0.1",
             port=_number(environment, "DNCD_PORT", 8080, 65535),
             server=_choice(environment, "DNCD_SERVER", SERVERS),
@@ -86,4 +97,14 @@ def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...])
     if text in choices:
         return text
     message = f"{name} must be one of {', '.join(choices)}, not {text!r}"
+    raise SettingInvalid(message)
+
+
+def _url(
+    environment: Mapping[str, str], name: str, schemes: tuple[str, ...]
+) -> str | None:
+    text = environment.get(name)
+    if not text or text.partition("://")[0] in schemes:
+        return text or None
+    message = f"{name} must begin with {' or '.join(f'{one}://' for one in schemes)}"
     raise SettingInvalid(message)

@@ -4,6 +4,7 @@ import click
 
 from app import __version__
 from app.cli import (
+    audit,
     backups,
     campaigns,
     checks,
@@ -42,5 +43,6 @@ for command in (
     leads.lead,
     leads.status,
     openapi.openapi,
+    audit.audit,
 ):
     main.add_command(command)

@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 from app import gunicorn_conf
 from app.bootstrap import build_app, command_services
 from app.cli import session
+from app.cli.sealer import sealing_beside
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
@@ -106,7 +107,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
             migrate(owner_url(settings, url))
             _start_key(settings, url)
             _start_first(settings, url)
-            run(settings, url)
+            with sealing_beside(settings, url):
+                run(settings, url)
 
 
 def _choose_server(settings: Settings) -> Run:

@@ -29,7 +29,7 @@ Every condition that dncd refuses or reports, in one list.
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
         ├── SettingInvalid          ├── KeyRefused
-        └── BackupRefused
+        ├── BackupRefused           └── AnchorContradicts
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -242,3 +242,7 @@ class BackupRefused(AdministrationRefused):
 
 class KeyRefused(AdministrationRefused):
     """The installation's key is missing, or another one than the database's."""
+
+
+class AnchorContradicts(AdministrationRefused):
+    """The database's chain of seals is not the one that was anchored."""

@@ -13,6 +13,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     values,
@@ -68,6 +69,21 @@ def _answered(dialect: str, operation: str, status: int) -> Counter:
 @cache
 def _taken(dialect: str, operation: str) -> Histogram:
     return SECONDS.labels(dialect, operation)
+
+
+def note_sealed() -> None:
+    """Note that everything that is committed is sealed now."""
+    _sealed().set_to_current_time()
+
+
+# Made after the fork: what has no labels is shared, or not, from its beginning.
+@cache
+def _sealed() -> Gauge:
+    return Gauge(
+        "dncd_sealed_timestamp_seconds",
+        "When last everything that was committed was sealed.",
+        multiprocess_mode="max",
+    )
 
 
 def install(app: Flask) -> None:

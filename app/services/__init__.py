@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
@@ -13,6 +14,7 @@ from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.recovery import Recovery
 from app.services.scrubs import Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 
@@ -22,6 +24,7 @@ class Services:
     """Everything that an edge may ask for."""
 
     access: Access
+    audit: Audit
     campaigns: Campaigns
     checks: Checks
     exports: Exports
@@ -32,5 +35,6 @@ class Services:
     readiness: Readiness
     recovery: Recovery
     scrubs: Scrubs
+    sealing: Sealing
     searches: Searches
     suppressions: Suppressions

@@ -75,6 +75,10 @@ class Conditions:
         self.require(standing, anchor)
         return None if standing.holds_anchor else anchor
 
+    def is_confirmed(self, anchor: Anchor) -> bool:
+        """Whether somebody has confirmed that what *anchor* tells is lost."""
+        return conditions.is_confirmed(self._database.within(Scope()), anchor)
+
     def find_faults(self) -> list[str]:
         """Return which conditions fail, in words; raises StoreUnavailable."""
         tx = self._database.within(Scope())

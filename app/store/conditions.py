@@ -20,7 +20,20 @@ SCHEMA: LiteralString = """
     GROUP BY current.version_num
 """
 
-NOTHING_ANCHORED: LiteralString = f"""
+NOTHING_CONFIRMED: LiteralString = """
+    EXISTS (
+        SELECT FROM recovery
+        WHERE chain = %(chain)s::uuid
+          AND (
+              sequence = %(sequence)s AND root = decode(%(root)s, 'hex')
+              OR sequence > %(sequence)s AND found_sequence < %(sequence)s
+          )
+    )
+"""
+
+IS_CONFIRMED: LiteralString = f"SELECT {CONFIRMED} AS is_confirmed"
+
+ANCHORED: LiteralString = f"""
     SELECT revision, serves, true AS holds_anchor FROM ({SCHEMA}) AS schema
 """
 
@@ -30,14 +43,7 @@ ANCHORED: LiteralString = f"""
     SELECT revision, serves, EXISTS (
         SELECT FROM seal JOIN installation ON chain = %(chain)s::uuid
         WHERE sequence = %(sequence)s AND root = decode(%(root)s, 'hex')
-    ) OR EXISTS (
-        SELECT FROM recovery
-        WHERE chain = %(chain)s::uuid
-          AND (
-              sequence = %(sequence)s AND root = decode(%(root)s, 'hex')
-              OR sequence > %(sequence)s AND found_sequence < %(sequence)s
-          )
-    ) AS holds_anchor
+    ) OR {CONFIRMED} AS holds_anchor
     FROM ({SCHEMA}) AS schema
 """
 
@@ -56,6 +62,12 @@ def find_revision(tx: Tx) -> str | None:
     """Return the schema's revision, which also an old one can tell."""
     revision: str | None = tx.fetch(REVISION, {})[0]["revision"]
     return revision
+
+
+def is_confirmed(tx: Tx, anchor: Anchor) -> bool:
+    """Whether somebody has confirmed that what *anchor* tells is lost."""
+    answer: bool = tx.fetch(IS_CONFIRMED, parameters("", anchor))[0]["is_confirmed"]
+    return answer
 
 
 def is_sealed(tx: Tx) -> bool:

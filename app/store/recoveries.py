@@ -47,6 +47,25 @@ CONFIRM = """
     )
 """
 
+COLUMNS = (
+    "chain",
+    "sequence",
+    "root",
+    "operations",
+    "anchored_at",
+    "found_sequence",
+    "found_operations",
+    "found_at",
+    "confirmed_at",
+    "confirmed_by",
+)
+
+EVERY = """
+    SELECT chain::text, sequence, root, operations, anchored_at, found_sequence,
+           found_operations, found_at, confirmed_at, confirmed_by
+    FROM recovery ORDER BY id
+"""
+
 
 class ConfirmedAlready(Exception):
     """Somebody else has confirmed that loss meanwhile."""

@@ -58,19 +58,19 @@ def full(
     return caller
 
 
+SEALED = """
+    WITH leaf AS (
+        INSERT INTO seal_leaf
+        SELECT 1, row_number() OVER (), organisation_id, id, sha256(''), 0, 0, ''
+        FROM operation
+    )
+    INSERT INTO erased_part SELECT organisation_id, 0, id, sha256('') FROM operation
+"""
+
+
 def seal(database: Database, caller: Caller) -> None:
     with database.transaction(Scope(caller.organisation.id)) as tx:
-        for statement in (
-            (
-                "INSERT INTO seal_leaf SELECT 1, row_number() OVER (), organisation_id, "
-                "id, sha256(''), 0, 0, '' FROM operation"
-            ),
-            (
-                "INSERT INTO erased_part SELECT organisation_id, 0, id, sha256('') "
-                "FROM operation"
-            ),
-        ):
-            tx.connection.execute(statement.encode())
+        tx.fetch(SEALED, {})
 
 
 @pytest.fixture
