@@ -20,7 +20,13 @@ SCHEMA: LiteralString = """
     GROUP BY current.version_num
 """
 
-NOTHING_CONFIRMED: LiteralString = """
+NOTHING_ANCHORED: LiteralString = f"""
+    SELECT revision, serves, true AS holds_anchor FROM ({SCHEMA}) AS schema
+"""
+
+# A loss that was confirmed is that of every anchor between what was there and what was
+# missed: another host's file may end with an earlier one.
+CONFIRMED: LiteralString = """
     EXISTS (
         SELECT FROM recovery
         WHERE chain = %(chain)s::uuid
@@ -33,12 +39,6 @@ NOTHING_CONFIRMED: LiteralString = """
 
 IS_CONFIRMED: LiteralString = f"SELECT {CONFIRMED} AS is_confirmed"
 
-ANCHORED: LiteralString = f"""
-    SELECT revision, serves, true AS holds_anchor FROM ({SCHEMA}) AS schema
-"""
-
-# A loss that was confirmed is that of every anchor between what was there and what was
-# missed: another host's file may end with an earlier one.
 ANCHORED: LiteralString = f"""
     SELECT revision, serves, EXISTS (
         SELECT FROM seal JOIN installation ON chain = %(chain)s::uuid
