@@ -73,8 +73,17 @@ REVOKE ALL ON FUNCTION dncd_notice_loss(uuid, bigint, bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dncd_notice_loss(uuid, bigint, bytea) TO dncd_app;
 """
 
+# They are of no organisation.
+FORCED = """
+CREATE POLICY everybody ON {table} USING (true);
+ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+"""
+
 
 def upgrade() -> None:
     """Create the tables."""
     for statements in (REVISIONS, RECOVERIES, NOTICES):
         op.execute(statements)
+    for table in ("schema_revision", "recovery", "recovery_notice"):
+        op.execute(FORCED.format(table=table))
