@@ -83,7 +83,7 @@ class Checks:
         All from one snapshot. Whether a number is listed is told also where checking is
         switched off. Raises CampaignUnknown.
         """
-        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = _scope(caller.organisation.id)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = None
@@ -102,7 +102,7 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
-            scope = DatabaseScope(organisation_id, plans=Plans.BY_NUMBER)
+            scope = _scope(organisation_id)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(
@@ -121,6 +121,10 @@ class Checks:
             OperationKind.CHECK_BYPASSED,
             touched=0,
         )
+
+
+def _scope(organisation_id: int) -> DatabaseScope:
+    return DatabaseScope(organisation_id, plans=Plans.BY_NUMBER, tells=True)
 
 
 def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:

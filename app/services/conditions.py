@@ -7,7 +7,7 @@ from app.domain.conditions import Standing, find_schema_fault, require_schema
 from app.domain.errors import RecoveryUnconfirmed, StoreUnavailable
 from app.files import anchors
 from app.store import conditions, recoveries
-from app.store.database import Database, Scope
+from app.store.database import Database, Parameters, Scope
 
 MISSING = "operations that were anchored are missing: see `dncd recovery show`"
 UNREADABLE = "the anchors' file cannot be read: {}"
@@ -31,6 +31,7 @@ class Conditions:
         self._file = anchor_file
         self._known: tuple[object, Anchor | None] = (None, None)
         self.revision = revision
+        database.expect = self._expected
 
     def newest_anchor(self) -> Anchor | None:
         """
@@ -96,6 +97,9 @@ class Conditions:
         if fault is not None:
             return [fault]
         return [] if standing.holds_anchor else [MISSING]
+
+    def _expected(self) -> Parameters:
+        return conditions.expected(self.revision, self.newest_anchor())
 
     def find_notes(self) -> list[str]:
         """Return what stands in nobody's way and should be known; StoreUnavailable."""

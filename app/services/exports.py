@@ -33,14 +33,14 @@ class Exports:
     def count(self, caller: Caller, campaign: CampaignReference | None = None) -> int:
         """Return how many entries there are to export; raises CampaignUnknown."""
         campaign_id = self._campaign_id(caller, campaign)
-        scope = Scope(caller.organisation.id)
+        scope = Scope(caller.organisation.id, tells=True)
         with self._database.transaction(scope, deadline=DEADLINE) as tx:
             return bulk.count(tx, campaign_id)
 
     def _read(
         self, caller: Caller, campaign_id: int | None
     ) -> Generator[bytes, None, None]:
-        scope = Scope(caller.organisation.id)
+        scope = Scope(caller.organisation.id, tells=True)
         with self._database.transaction(scope, deadline=DEADLINE) as tx:
             yield from bulk.export(tx, campaign_id)
 

@@ -41,12 +41,12 @@ class Searches:
         All from one snapshot. Raises CampaignUnknown: that nothing was found in
         a campaign that does not exist would be taken for "may be called".
         """
-        once = self._database.of(caller.organisation.id)
+        once = self._database.telling(caller.organisation.id)
         if searches.names_few(wanted):
             found, total = searches.search(once, wanted, page)
         else:
             # Each filter has a statement, which is best carried out in one way.
-            scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
+            scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX, tells=True)
             with self._database.snapshot(scope) as tx:
                 found, total = searches.search(tx, wanted, page)
         if total == 0 and wanted.campaign is not None:
@@ -78,7 +78,7 @@ class Searches:
     def _scan(
         self, caller: Caller, wanted: EntryText, page: Page
     ) -> tuple[list[Entry], int]:
-        scope = Scope(caller.organisation.id)
+        scope = Scope(caller.organisation.id, tells=True)
         # The server ends the statement, for it would not notice that nobody waits.
         with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
             tx.limit(SCAN_SECONDS)
@@ -97,7 +97,7 @@ class Searches:
         which are as many as there are purposes.
         """
         keys = sorted({number.e164 for number in numbers})
-        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
         with self._database.snapshot(scope) as tx:
             campaign_id = campaigns.require_one_list(tx, campaign)
             return {
@@ -115,6 +115,6 @@ class Searches:
         may count as of its beginning. Raises CampaignUnknown, also for the purpose
         lists.
         """
-        scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX, tells=True)
         with self._database.snapshot(scope) as tx:
             return sizes.measure(tx, campaign, campaigns.require_one_list(tx, campaign))

@@ -88,6 +88,16 @@ def parameters(code: str, anchor: Anchor | None) -> Parameters:
     }
 
 
+def expected(code: str, anchor: Anchor | None) -> Parameters:
+    """Return what whoever enters to tell something wants to be there."""
+    return {
+        "code": code,
+        "chain": anchor and anchor.chain,
+        "sequence": anchor and anchor.sequence,
+        "root": anchor and anchor.root,
+    }
+
+
 def standing_from(row: DictRow) -> Standing:
     """Return what a row of ANCHORED or NOTHING_ANCHORED says."""
     return Standing(row["revision"], bool(row["serves"]), row["holds_anchor"])

@@ -73,6 +73,46 @@ REVOKE ALL ON FUNCTION dncd_notice_loss(uuid, bigint, bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dncd_notice_loss(uuid, bigint, bytea) TO dncd_app;
 """
 
+# What must hold before anything is told from here. Asked by whoever connects anew, for
+# a database may have been put in the place of another.
+REQUIRE = """
+CREATE FUNCTION dncd_require(
+    code text, anchored_chain uuid, anchored_sequence bigint, anchored_root bytea
+) RETURNS boolean
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    current_revision text := (SELECT max(version_num) FROM alembic_version);
+BEGIN
+    IF current_revision IS DISTINCT FROM code AND (
+        current_revision IS NULL
+        OR current_revision COLLATE "C" < code COLLATE "C"
+        OR NOT EXISTS (SELECT FROM schema_revision WHERE revision = current_revision)
+        OR EXISTS (
+            SELECT FROM schema_revision
+            WHERE revision > code COLLATE "C"
+              AND revision <= current_revision COLLATE "C"
+              AND serves_from > code COLLATE "C"
+        )
+    ) THEN
+        RAISE EXCEPTION 'the schema % is not served', current_revision;
+    END IF;
+    IF anchored_chain IS NOT NULL AND NOT EXISTS (
+        SELECT FROM seal JOIN installation ON chain = anchored_chain
+        WHERE sequence = anchored_sequence AND root = anchored_root
+    ) AND NOT EXISTS (
+        SELECT FROM recovery
+        WHERE chain = anchored_chain
+          AND (
+              sequence = anchored_sequence AND root = anchored_root
+              OR sequence > anchored_sequence AND found_sequence < anchored_sequence
+          )
+    ) THEN
+        RAISE EXCEPTION 'operations that were anchored are missing';
+    END IF;
+    RETURN true;
+END $$;
+"""
+
 # They are of no organisation.
 FORCED = """
 CREATE POLICY everybody ON {table} USING (true);
@@ -83,7 +123,7 @@ ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
 
 def upgrade() -> None:
     """Create the tables."""
-    for statements in (REVISIONS, RECOVERIES, NOTICES):
+    for statements in (REVISIONS, RECOVERIES, NOTICES, REQUIRE):
         op.execute(statements)
     for table in ("schema_revision", "recovery", "recovery_notice"):
         op.execute(FORCED.format(table=table))
