@@ -99,9 +99,6 @@ END_OTHERS = """
     WHERE datname = %(name)s AND pid <> pg_backend_pid()
 """
 
-# How often whoever uses the database is sent away before it is given up.
-ATTEMPTS = 5
-
 _LONGEST_NAME = 63
 
 
@@ -242,24 +239,28 @@ def _write_script(into: Any, path: Path, manifest: Manifest, tools: Tools) -> No
 
 
 def _swap(url: str, name: str, forming: str, kept: str) -> None:
-    """Let *forming* have the name of *name*, in one transaction."""
+    """Let *forming* have the name of *name*, which becomes *kept*; or nothing."""
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     old, new, aside = map(sql.Identifier, (name, forming, kept))
+    yes, no = sql.SQL("true"), sql.SQL("false")
     with _maintain(url, name) as maintenance:
-        for attempt in range(ATTEMPTS):
-            try:
-                maintenance.execute(END_OTHERS, {"name": name})
-                with maintenance.transaction():
-                    maintenance.execute(rename.format(old, aside))
-                    maintenance.execute(rename.format(new, old))
-            except (errors.ObjectInUse, errors.InsufficientPrivilege) as error:
-                if attempt == ATTEMPTS - 1:
-                    raise BackupRefused(
-                        f"others use the database {name!r} and do not leave it: stop "
-                        f"the service first ({_first_line(error)})"
-                    ) from error
-            else:
-                return
+        # Or whoever is sent away would be back before the name is given.
+        maintenance.execute(allow.format(old, no))
+        try:
+            maintenance.execute(END_OTHERS, {"name": name})
+            with maintenance.transaction():
+                maintenance.execute(rename.format(old, aside))
+                maintenance.execute(rename.format(new, old))
+        except BaseException as error:
+            maintenance.execute(allow.format(old, yes))
+            if isinstance(error, errors.ObjectInUse | errors.InsufficientPrivilege):
+                raise BackupRefused(
+                    f"others use the database {name!r}: stop the service first "
+                    f"({_first_line(error)})"
+                ) from error
+            raise
+        maintenance.execute(allow.format(aside, yes))
 
 
 def _maintain(url: str, name: str) -> psycopg.Connection[Any]:

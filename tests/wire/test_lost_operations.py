@@ -23,6 +23,9 @@ from tests.wire.conftest import Api, Service, serving
 from tests.wire.every_operation import Operation, operations
 from tests.wire.vicidial import Box, with_user
 
+# Each starts a service and some commands.
+pytestmark = pytest.mark.timeout(300)
+
 NUMBER = "5551234567"
 LOST = 5000
 OPERATIONS = list(operations())
