@@ -1,5 +1,5 @@
 """
-The release whose schema was 0004, as the database knew it: its statements, word for word.
+The release whose schema was 0004, as the database knew it: its statements, verbatim.
 
 Newer schemas must serve it until every process is of the newer code. Never edit these
 to suit a migration; when a release is no longer to be served, take a later one.

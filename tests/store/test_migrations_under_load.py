@@ -31,7 +31,9 @@ LISTED = range(FIRST, FIRST + ENTRIES)
 FILES = """
     SELECT relname, pg_relation_filenode(oid) AS file FROM pg_class
     WHERE oid = 'dnc_entry'::regclass
-       OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'dnc_entry'::regclass)
+       OR oid IN (
+           SELECT indexrelid FROM pg_index WHERE indrelid = 'dnc_entry'::regclass
+       )
     ORDER BY relname
 """
 
@@ -83,13 +85,14 @@ def old(server: TestServer, filled: Old) -> Iterator[Old]:
 
 
 @pytest.fixture
-def one_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The migrations that there are, and EXCLUSIVE."""
+def newest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The newest of the migrations that there are, now with EXCLUSIVE after it."""
     newest = newest_revision()
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.FOLDER, folder)
     (folder / "versions" / "9998_later.py").write_text(EXCLUSIVE.format(newest=newest))
     monkeypatch.setattr(migrations, "FOLDER", folder)
+    return newest
 
 
 @dataclass
@@ -175,9 +178,8 @@ def test_the_release_before_fails_nothing_while_and_after_the_schema_is_migrated
     assert told == counted
 
 
-@pytest.mark.usefixtures("one_more")
 def test_a_migration_that_finds_the_list_in_use_lets_others_by_and_tries_again(
-    old: Old,
+    old: Old, newest: str
 ) -> None:
     """Whoever waits behind it waits no longer than it waits itself."""
     with (
@@ -194,9 +196,15 @@ def test_a_migration_that_finds_the_list_in_use_lets_others_by_and_tries_again(
 
     assert work.failures == []
     assert revision(old.url) == "9998"
+    # What it declares of itself is there with it: code without it may go on.
+    with psycopg.connect(old.url) as connection:
+        declared = connection.execute(
+            "SELECT serves_from FROM schema_revision WHERE revision = '9998'"
+        ).fetchall()
+    assert declared == [(newest,)]
 
 
-@pytest.mark.usefixtures("one_more")
+@pytest.mark.usefixtures("newest")
 def test_a_migration_gives_up_in_the_end_and_can_be_run_again(
     old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:
