@@ -14,6 +14,7 @@ from app.services.access import Access
 from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.conditions import Conditions
 from app.services.exports import Exports
 from app.services.histories import Histories
 from app.services.imports import Imports
@@ -22,6 +23,7 @@ from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.proofs import Proofs
 from app.services.readiness import Readiness
+from app.services.recovery import Recovery
 from app.services.scrubs import ASKING, Scrubs
 from app.services.sealing import Sealing
 from app.services.searches import Searches
@@ -34,13 +36,22 @@ from app.store.migrations import newest_revision
 COMMAND_CONNECTIONS = 3
 
 
-def build_services(database: Database, key_file: Path = Path("key")) -> Services:
-    """Return services that work on *database*, with the key in *key_file*."""
+def build_services(
+    database: Database,
+    key_file: Path = Path("key"),
+    anchor_file: Path | None = None,
+) -> Services:
+    """
+    Return services that work on *database*, with the key in *key_file*.
+
+    What *anchor_file* tells of the database must be in it.
+    """
     checks = Checks(database)
+    conditions = Conditions(database, newest_revision(), anchor_file)
     keys = Keys(database, key_file)
-    sealing = Sealing(database, keys)
+    sealing = Sealing(database, keys, conditions)
     return Services(
-        access=Access(database),
+        access=Access(database, conditions),
         audit=Audit(database, keys, sealing),
         campaigns=Campaigns(database),
         checks=checks,
@@ -51,7 +62,8 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         leads=Leads(database),
         organisations=Organisations(database),
         proofs=Proofs(database, keys, sealing),
-        readiness=Readiness(database, newest_revision()),
+        readiness=Readiness(database, conditions),
+        recovery=Recovery(database, conditions),
         scrubs=Scrubs(checks),
         sealing=sealing,
         searches=Searches(database),
@@ -78,7 +90,7 @@ def build_app(
     # A pool that is left to the interpreter's end holds it up for seconds a thread.
     at_end(database.close)
     return create_app(
-        build_services(database, settings.key_file),
+        build_services(database, settings.key_file, settings.anchor_file),
         DIALECTS,
         editions=settings.editions,
         trusted_proxies=settings.trusted_proxies,
@@ -95,6 +107,6 @@ def command_services(settings: Settings, database_url: str) -> Iterator[Services
         bounded=False,
     )
     try:
-        yield build_services(database, settings.key_file)
+        yield build_services(database, settings.key_file, settings.anchor_file)
     finally:
         database.close()

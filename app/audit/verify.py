@@ -277,6 +277,7 @@ class Report:
     newer: int = 0
     at: str = ""
     root: str = ""
+    gaps: list[str] = field(default_factory=list)
     found: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -302,6 +303,8 @@ class Report:
             yield f"{self.newer} anchors are newer than this history, of {self.at}"
         if self.root:
             yield f"root {self.root}"
+        for gap in self.gaps:
+            yield f"CONFIRMED LOSS: {gap}"
         for finding in self.findings:
             yield str(finding)
         if self.found > len(self.findings):
@@ -339,7 +342,9 @@ class _Verification:
         report.chain, report.at = str(head["chain"]), str(head["at"])
         first: list[Record] = []
         for record in stream:
-            if record["type"] == "seal":
+            if record["type"] == "recovery":
+                self._chain.recovery(record)
+            elif record["type"] == "seal":
                 self._chain.seal(record)
             elif record["type"] == "leaf":
                 self._chain.leaf(record)
@@ -413,6 +418,7 @@ class _Chain:
         self._at: dict[int, list[Anchor]] = {}
         for anchor in anchors:
             self._at.setdefault(anchor.sequence, []).append(anchor)
+        self._recoveries: list[Record] = []
         self._seal: Record | None = None
         self._tree = Tree()
         self._previous = NO_ROOT.hex()
@@ -427,6 +433,31 @@ class _Chain:
             " before_cluster TEXT, before TEXT, before_at TEXT);"
         )
 
+    def recovery(self, recovery: Record) -> None:
+        """
+        Take what an operator has confirmed to be lost; it comes before the seals.
+
+        The chain leaves out the sequences that were anchored and lost. That somebody
+        said so is told, and for the reader to ask about: no seal proves it.
+        """
+        self._recoveries.append(recovery)
+        self._report.gaps.append(
+            f"{recovery['confirmed_by']} confirmed at {recovery['confirmed_at']} that "
+            f"of {recovery['operations']} operations anchored up to "
+            f"{recovery['anchored_at']} (seal {recovery['sequence']}) "
+            f"{recovery['found_operations']} were there, up to {recovery['found_at']} "
+            f"(seal {recovery['found_sequence']})"
+        )
+
+    def _is_lost(self, sequence: int, last: int) -> bool:
+        """Whether the loss of that seal, which *last* stands before, was confirmed."""
+        return any(
+            recovery["chain"] == self._report.chain
+            and int(recovery["found_sequence"]) <= last
+            and sequence <= int(recovery["sequence"])
+            for recovery in self._recoveries
+        )
+
     def seal(self, seal: Record) -> None:
         """Take the next seal; its leaves follow."""
         self._close()
@@ -434,7 +465,10 @@ class _Chain:
         self._tree = Tree()
         report, sequence = self._report, int(seal["sequence"])
         place = f"seal {sequence}"
-        if sequence > self._last + 1:
+        for lost in [n for n in self._at if self._last < n < sequence]:
+            if self._is_lost(lost, self._last):
+                self._report.anchors += len(self._at.pop(lost))
+        if sequence > self._last + 1 and not self._is_lost(sequence - 1, self._last):
             gone = f"seals {self._last + 1} to {sequence - 1}"
             report.find("deleted", gone, "are missing from the chain")
         elif sequence <= self._last:
@@ -531,6 +565,9 @@ class _Chain:
         """Compare the last seal, and look for anchors that no seal is left for."""
         self._close()
         for sequence in sorted(self._at):
+            if self._is_lost(sequence, self._last):
+                self._report.anchors += len(self._at[sequence])
+                continue
             anchor = self._at[sequence][0]
             # What was anchored after the export was made is not in it.
             if sequence > self._last and anchor.at > self._report.at:

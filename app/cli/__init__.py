@@ -5,6 +5,7 @@ import click
 from app import __version__
 from app.cli import (
     audit,
+    backups,
     campaigns,
     checks,
     evidence,
@@ -15,6 +16,7 @@ from app.cli import (
     migrate,
     openapi,
     organisations,
+    recovery,
     serve,
     tokens,
 )
@@ -29,6 +31,9 @@ def main() -> None:
 for command in (
     serve.serve,
     migrate.migrate,
+    backups.backup,
+    backups.restore,
+    recovery.recovery,
     organisations.organisation,
     tokens.token,
     campaigns.campaign,

@@ -87,7 +87,9 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
             with ExitStack() as stack:
                 source = stack.enter_context(opened(file))
                 sink = stack.enter_context(_rejects_file(rejects, file))
-                services, caller = stack.enter_context(services_for(organisation))
+                services, caller = stack.enter_context(
+                    services_for(organisation, only_inserts=True)
+                )
                 bar = stack.enter_context(progress_bar())
 
                 def show(progress: Progress) -> None:

@@ -69,6 +69,7 @@ def seal_on(settings: Settings, url: str, parent: int) -> None:
         while os.getppid() == parent and not last:
             pause, last = EVERY_SECONDS, ending.is_set()
             try:
+                services.recovery.require_confirmed()
                 services.sealing.run()
                 metrics.note_sealed()
                 anchor = anchoring.keep(at_once=last)

@@ -17,6 +17,7 @@ from app.cli.sealer import sealing_beside
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
 from app.domain.access import Organisation
 from app.domain.errors import SettingInvalid
+from app.domain.recoveries import describe
 from app.http import loop_lane, metrics, request_log
 from app.http.loop_lane import LoopLane
 from app.settings import Settings
@@ -139,6 +140,9 @@ def _start_key(settings: Settings, url: str) -> None:
 def _start_first(settings: Settings, url: str) -> None:
     """On an empty database, make the first organisation and keep its token."""
     with command_services(settings, url) as services:
+        if (loss := services.recovery.find_loss()) is not None:
+            click.echo(f"dncd does not answer for any number: {describe(loss)}.")
+            return
         secret = services.organisations.start(actor(), FIRST_ORGANISATION)
     if secret is None:
         return

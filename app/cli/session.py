@@ -118,8 +118,17 @@ def services() -> Iterator[Services]:
 
 
 @contextmanager
-def services_for(organisation: str) -> Iterator[tuple[Services, Caller]]:
-    """Yield the services, and the operator of that organisation as their caller."""
+def services_for(
+    organisation: str, *, only_inserts: bool = False
+) -> Iterator[tuple[Services, Caller]]:
+    """
+    Yield the services, and the operator of that organisation as their caller.
+
+    While operations are missing and nobody has confirmed it, only a command that adds
+    to the list (*only_inserts*) goes on.
+    """
     with services() as found:
+        if not only_inserts:
+            found.recovery.require_confirmed()
         caller = operator(found.organisations.require(organisation), actor())
         yield found, caller

@@ -78,13 +78,18 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What a valid secret proves: whose it is and what it may do."""
+    """
+    What a valid secret proves: whose it is and what it may do.
+
+    *only_inserts*: the database has lost operations, and nobody has confirmed it yet.
+    """
 
     organisation: Organisation
     token_id: int
     token_name: str
     grants: frozenset[Grant]
     user: str | None = None
+    only_inserts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Caller:
     dialect: str
     address: str | None
     request_id: str
+    only_inserts: bool = False
 
     def may(self, grant: Grant) -> bool:
         """Whether the caller holds *grant*."""

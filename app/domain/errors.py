@@ -23,13 +23,15 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── TokenInvalid            ├── LoginLocked
     │   └── Forbidden ──┬── EntryForeign
     │                   └── NothingAllowed
-    ├── StoreUnavailable ─┬─ OutcomeUnknown
-    │                     └─ InstantUnsettled
+    ├── StoreUnavailable ──┬── OutcomeUnknown
+    │                      ├── InstantUnsettled
+    │                      ├── SchemaNotServed
+    │                      └── RecoveryUnconfirmed
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
         ├── SettingInvalid          ├── KeyRefused
-        └── AnchorContradicts
+        ├── BackupRefused           └── AnchorContradicts
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -216,6 +218,14 @@ class InstantUnsettled(StoreUnavailable):
     """
 
 
+class SchemaNotServed(StoreUnavailable):
+    """The database is at a migration that this code does not serve."""
+
+
+class RecoveryUnconfirmed(StoreUnavailable):
+    """The database lacks operations that were anchored, and nobody has confirmed it."""
+
+
 class AdministrationRefused(DncError):
     """An operator's command cannot be carried out; the message says why."""
 
@@ -238,6 +248,10 @@ class TokenUnknown(AdministrationRefused):
 
 class SettingInvalid(AdministrationRefused):
     """A value that the operator gave cannot be used."""
+
+
+class BackupRefused(AdministrationRefused):
+    """A backup cannot be made, or not be restored; the message says why."""
 
 
 class KeyRefused(AdministrationRefused):

@@ -22,3 +22,4 @@ class OperationKind(StrEnum):
     ORGANISATION_ADDED = "organisation:added"
     TOKEN_ISSUED = "token:issued"  # noqa: S105  a kind of event, not a secret
     TOKEN_REVOKED = "token:revoked"  # noqa: S105
+    RECOVERY_CONFIRMED = "recovery:confirmed"

@@ -16,9 +16,11 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Answer 200 if the database answers, is migrated and durable; otherwise 503."""
-    faults = current.services().readiness.find_faults()
+    readiness = current.services().readiness
+    faults = readiness.find_faults()
     if not faults:
-        return jsonify(status="ready")
+        notes = readiness.find_notes()
+        return jsonify(status="ready", **({"notes": notes} if notes else {}))
     answer = jsonify(status="not ready", faults=faults)
     answer.status_code = 503
     answer.headers["Retry-After"] = "1"

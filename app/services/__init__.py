@@ -14,6 +14,7 @@ from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.proofs import Proofs
 from app.services.readiness import Readiness
+from app.services.recovery import Recovery
 from app.services.scrubs import Scrubs
 from app.services.sealing import Sealing
 from app.services.searches import Searches
@@ -36,6 +37,7 @@ class Services:
     organisations: Organisations
     proofs: Proofs
     readiness: Readiness
+    recovery: Recovery
     scrubs: Scrubs
     sealing: Sealing
     searches: Searches

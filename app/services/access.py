@@ -20,11 +20,13 @@ from app.domain.access import (
 from app.domain.errors import (
     Forbidden,
     LoginLocked,
+    RecoveryUnconfirmed,
     SettingInvalid,
     StoreUnavailable,
     TokenInvalid,
 )
 from app.domain.events import OperationKind
+from app.services.conditions import Conditions
 from app.services.memory import Memory
 from app.store import login_failures, operations, tokens
 from app.store.database import Database, Scope
@@ -43,10 +45,18 @@ class Access:
     """Answers for tokens; remembers a valid one for half a second."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        conditions: Conditions,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask *database*; *clock* counts seconds and never goes back."""
+        """
+        Ask *database*, which must meet *conditions*, whatever it says of a token.
+
+        *clock* counts seconds and never goes back.
+        """
         self._database = database
+        self._conditions = conditions
         kept = REMEMBERED_SECONDS, REMEMBERED_TOKENS, clock
         self._bearers: Memory[bytes, Bearer] = Memory(*kept)
         self._proven: Memory[tuple[bytes, bytes], bool] = Memory(*kept)
@@ -94,9 +104,16 @@ class Access:
         return _caller(bearer, dialect, address, request_id)
 
     def require(self, caller: Caller, grant: Grant) -> None:
-        """Raise Forbidden unless *caller* holds *grant*."""
+        """
+        Raise Forbidden unless *caller* holds *grant*.
+
+        Raises RecoveryUnconfirmed while opt-outs that were acknowledged may be missing:
+        then new ones are taken, and nothing else is said or done.
+        """
         if not caller.may(grant):
             raise Forbidden
+        if caller.only_inserts and grant is not Grant.INSERT:
+            raise RecoveryUnconfirmed
 
     def issue(
         self,
@@ -179,15 +196,21 @@ class Access:
             return known
         if not is_secret(secret):
             raise TokenInvalid
+        anchor = self._conditions.newest_anchor()
         found = tokens.find_bearer(
-            self._database.within(Scope(secret_hash=secret_hash)), secret_hash
+            self._database.within(Scope(secret_hash=secret_hash)),
+            secret_hash,
+            self._conditions.revision,
+            anchor,
         )
-        if found is None:
+        self._conditions.require(found.standing, anchor)
+        bearer = found.bearer
+        if bearer is None:
             self._bearers.forget(secret_hash)
-            raise TokenInvalid
-        bearer, use_is_news = found
+            # A token that was issued since may be among what is lost.
+            raise TokenInvalid if found.standing.holds_anchor else RecoveryUnconfirmed
         self._bearers.learn(secret_hash, bearer, asked)
-        if use_is_news:
+        if found.use_is_news:
             self._note_use(bearer)
         return bearer
 
@@ -210,4 +233,5 @@ def _caller(
         dialect=dialect,
         address=address,
         request_id=request_id,
+        only_inserts=bearer.only_inserts,
     )

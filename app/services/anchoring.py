@@ -32,15 +32,21 @@ class Anchoring:
         if newest is None:
             return None
         last = anchors.newest(self._file)
-        if last is not None and last.chain == newest.chain:
-            self._require(last)
+        if last is not None and not self._sealing.is_confirmed(last):
+            self._require(last, newest)
             if last.sequence == newest.sequence:
                 return None
         anchors.append(self._file, newest)
         self._due = time.monotonic() + self._every
         return newest
 
-    def _require(self, last: Anchor) -> None:
+    def _require(self, last: Anchor, newest: Anchor) -> None:
+        if last.chain != newest.chain:
+            message = (
+                f"{self._file} knows the chain {last.chain}, and the database has "
+                f"another, {newest.chain}: it was made anew, or is not the one meant"
+            )
+            raise AnchorContradicts(message)
         found = self._sealing.find(last.sequence)
         if found is None:
             message = (

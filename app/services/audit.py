@@ -15,7 +15,7 @@ from app.services.leaves import (
     told,
 )
 from app.services.sealing import Sealing
-from app.store import sealed, seals
+from app.store import recoveries, sealed, seals
 from app.store.database import Database, Open, Scope
 from app.store.sealed import Row
 
@@ -72,6 +72,8 @@ class Audit:
                 "format": verify.FORMAT,
                 **{name: told([value])[0] for name, value in head.items()},
             }
+            for row in sealed.stream(tx, recoveries.EVERY, {}):
+                yield {"type": "recovery", **_named(recoveries.COLUMNS, row)}
             yield from _chain(tx, head["chain"])
             for organisation_id in seals.organisation_ids(tx):
                 seals.enter(tx, organisation_id)

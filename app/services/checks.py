@@ -72,7 +72,7 @@ class Checks:
         for index, (caller, _) in enumerate(asked):
             by_organisation.setdefault(caller.organisation.id, []).append(index)
         for organisation_id, indexes in by_organisation.items():
-            scope = DatabaseScope(organisation_id, plans=Plans.BY_NUMBER)
+            scope = _scope(organisation_id)
             try:
                 findings = checks.check(
                     self._database.within(scope), [asked[index][1] for index in indexes]
@@ -100,7 +100,7 @@ class Checks:
         InstantUnsettled.
         """
         settle(self._database, caller.organisation.id, as_of)
-        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = _scope(caller.organisation.id)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = _find_call(tx, question.campaign)
@@ -129,7 +129,7 @@ class Checks:
         if as_of is not None:
             settle(self._database, caller.organisation.id, as_of)
             find = partial(versions.find_listed, as_of=as_of)
-        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = _scope(caller.organisation.id)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = _find_call(tx, campaign)
@@ -144,7 +144,7 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
-            scope = DatabaseScope(organisation_id, plans=Plans.BY_NUMBER)
+            scope = _scope(organisation_id)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(
@@ -185,6 +185,10 @@ def _find_call(tx: Open, campaign: CampaignReference | None) -> Call | None:
         return None
     meant = campaigns.require(tx, campaign)
     return Call(meant.id, meant.purpose)
+
+
+def _scope(organisation_id: int) -> DatabaseScope:
+    return DatabaseScope(organisation_id, plans=Plans.BY_NUMBER, tells=True)
 
 
 def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:

@@ -47,14 +47,14 @@ class Exports:
     ) -> int:
         """Return how many entries there are to export; raises CampaignUnknown."""
         campaign_id = self._campaign_id(caller, campaign)
-        scope = Scope(caller.organisation.id)
+        scope = Scope(caller.organisation.id, tells=True)
         with self._database.transaction(scope, deadline=DEADLINE) as tx:
             return bulk.count(tx, campaign_id, as_of)
 
     def _read(
         self, caller: Caller, campaign_id: int | None, as_of: datetime | None
     ) -> Generator[bytes, None, None]:
-        scope = Scope(caller.organisation.id)
+        scope = Scope(caller.organisation.id, tells=True)
         with self._database.transaction(scope, deadline=DEADLINE) as tx:
             yield from bulk.export(tx, campaign_id, as_of)
 

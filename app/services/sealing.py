@@ -8,6 +8,7 @@ from app.audit import verify
 from app.audit.verify import NO_ROOT, Anchor, Tree
 from app.domain.errors import KeyRefused
 from app.domain.keys import Key
+from app.services.conditions import Conditions
 from app.services.keys import Keys
 from app.services.leaves import leaves, told
 from app.store import seals
@@ -26,10 +27,11 @@ _SCOPE = Scope(plans=Plans.BY_NUMBER)
 class Sealing:
     """Adds seals to the chain, one sealer at a time."""
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: Keys, conditions: Conditions) -> None:
         """Seal what *database* holds, with the key in *keys*."""
         self._database = database
         self._keys = keys
+        self._conditions = conditions
         self._key: Key | None = None
 
     def run(self, *, anyway: bool = False) -> int:
@@ -38,8 +40,12 @@ class Sealing:
 
         When it returns, everything that was committed before it began is sealed, or
         another process is at it. *anyway* adds a seal even if nothing is new, which
-        tells that nothing was. Raises KeyRefused, StoreUnavailable.
+        tells that nothing was. While something that was anchored is missing, and
+        nobody has confirmed it, nothing is sealed: it would take the place of what was
+        lost. Raises KeyRefused, StoreUnavailable.
         """
+        if self._conditions.find_missed() is not None:
+            return 0
         count = 0
         while True:
             try:
@@ -63,6 +69,10 @@ class Sealing:
         with self._database.snapshot(Scope()) as tx:
             found = seals.find(tx, sequence)
         return _anchor(found) if found else None
+
+    def is_confirmed(self, anchor: Anchor) -> bool:
+        """Whether somebody has confirmed that what *anchor* tells is lost."""
+        return self._conditions.is_confirmed(anchor)
 
     def _add(self, *, anyway: bool) -> list[Seal]:
         """Add the next seal, or two; none if there is nothing to seal, or no turn."""

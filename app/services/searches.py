@@ -51,14 +51,14 @@ class Searches:
         and InstantUnsettled, and StoreUnavailable as ``browse`` does, unless *wanted*
         names a number or an id.
         """
-        once = self._database.of(caller.organisation.id)
+        once = self._database.telling(caller.organisation.id)
         if as_of is not None:
             found, total = self._search_as_of(caller, wanted, page, as_of)
         elif searches.names_few(wanted):
             found, total = searches.search(once, wanted, page)
         else:
             # Each filter has a statement, which is best carried out in one way.
-            scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
+            scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX, tells=True)
             with self._database.snapshot(scope) as tx:
                 found, total = searches.search(tx, wanted, page)
         if total == 0 and wanted.campaign is not None:
@@ -88,7 +88,7 @@ class Searches:
     ) -> tuple[list[Entry], int]:
         settle(self._database, caller.organisation.id, as_of)
         if searches.names_few(wanted):
-            scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+            scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
             return versions.search(self._database.within(scope), wanted, page, as_of)
         with self._scanning(caller) as tx:
             return versions.search(tx, wanted, page, as_of)
@@ -98,7 +98,7 @@ class Searches:
         """Let one look at every entry, not many at a time; raises StoreUnavailable."""
         if not self._scans.acquire(timeout=SCAN_QUEUE_SECONDS):
             raise StoreUnavailable
-        scope = Scope(caller.organisation.id)
+        scope = Scope(caller.organisation.id, tells=True)
         try:
             # The server ends the statement, for it would not notice that nobody waits.
             with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
@@ -120,7 +120,7 @@ class Searches:
         which are as many as there are purposes.
         """
         keys = sorted({number.e164 for number in numbers})
-        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
         with self._database.snapshot(scope) as tx:
             campaign_id = campaigns.require_one_list(tx, campaign)
             return {
@@ -138,6 +138,6 @@ class Searches:
         may count as of its beginning. Raises CampaignUnknown, also for the purpose
         lists.
         """
-        scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX, tells=True)
         with self._database.snapshot(scope) as tx:
             return sizes.measure(tx, campaign, campaigns.require_one_list(tx, campaign))

@@ -209,7 +209,8 @@ class Suppressions:
 
     def _find_in_the_way(self, caller: Caller, draft: Draft) -> Entry | None:
         """Return the entry that kept *draft* out; raises if there is no such list."""
-        with self._transaction(caller) as tx:
+        scope = DatabaseScope(caller.organisation.id)
+        with self._database.transaction(scope) as tx:
             campaign = campaigns.require(tx, draft.campaign)
             if draft.campaign.is_purpose_list and draft.purpose:
                 campaigns.require_purpose(tx, draft.purpose)
@@ -228,7 +229,9 @@ class Suppressions:
         return self._database.transaction(scope, deadline=deadline)
 
     def _transaction(self, caller: Caller) -> AbstractContextManager[Open]:
-        return self._database.transaction(DatabaseScope(caller.organisation.id))
+        return self._database.transaction(
+            DatabaseScope(caller.organisation.id, tells=True)
+        )
 
 
 def _refusal(draft: Draft, stored: Entry) -> AlreadySuppressed:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -31,7 +31,7 @@ from app.store.lookups import Lookup, Rows
 Parameters = Mapping[str, object]
 
 # For a transaction (*local*), or for the connection until it is told otherwise.
-ENTER = """
+ENTER: LiteralString = """
     SELECT set_config('role', 'dncd_app', %(local)s),
            set_config('dncd.organisation', %(organisation_id)s, %(local)s),
            set_config('dncd.organisation_name', %(organisation_name)s, %(local)s),
@@ -41,6 +41,15 @@ ENTER = """
            set_config('enable_bitmapscan', %(scans)s, %(local)s),
            set_config('enable_hashjoin', %(joins)s, %(local)s),
            set_config('enable_mergejoin', %(joins)s, %(local)s)
+"""
+
+# And only where the database is what this process believes it to be: one that was put
+# in its place meanwhile, which takes a new connection, is asked before it answers.
+ENTER_TELLING: LiteralString = f"""
+    {ENTER},
+           dncd_require(
+               %(code)s, %(chain)s::uuid, %(sequence)s::bigint, decode(%(root)s, 'hex')
+           )
 """
 
 BEGIN = "BEGIN"
@@ -78,13 +87,14 @@ class Scope:
     As whom a transaction sees the database: one organisation, or a proof of one.
 
     *plans* tells whether its statements are best answered always in the same way, which
-    is then planned once a connection.
+    is then planned once a connection. *tells*: what they say of numbers is believed.
     """
 
     organisation_id: int | None = None
     organisation_name: str = ""
     secret_hash: bytes = b""
     plans: Plans = Plans.AUTO
+    tells: bool = False
 
     def as_parameters(self, *, local: bool) -> Parameters:
         """Return what ENTER wants."""
@@ -207,7 +217,7 @@ class Once:
         with connection.pipeline():
             if not lasting:
                 connection.execute(BEGIN)
-            connection.execute(ENTER, self.scope.as_parameters(local=not lasting))
+            connection.execute(*self.database.entering(self.scope, local=not lasting))
             if lasting and lookup.name not in connection.prepared:
                 lookups.prepare(connection, lookup)
             cursor.execute(lookup.statement, parameters, prepare=False)
@@ -227,7 +237,7 @@ class Once:
         if not self.database.keeps_sessions:
             with connection.pipeline():
                 connection.execute(BEGIN)
-                connection.execute(ENTER, self.scope.as_parameters(local=True))
+                connection.execute(*self.database.entering(self.scope, local=True))
                 cursor = connection.execute(statement, parameters)
                 connection.execute("COMMIT")
             return cursor
@@ -235,7 +245,7 @@ class Once:
             return connection.execute(statement, parameters)
         connection.entered_as = None
         with connection.pipeline():
-            connection.execute(ENTER, self.scope.as_parameters(local=False))
+            connection.execute(*self.database.entering(self.scope, local=False))
             cursor = connection.execute(statement, parameters)
         connection.entered_as = self.scope
         return cursor
@@ -324,6 +334,8 @@ class Database:
         )
         # What is prepared belongs to a session, and so does what is put on.
         self.keeps_sessions = prepare_statements
+        # What ENTER_TELLING wants, once somebody has said what to expect.
+        self.expect: Callable[[], Parameters] | None = None
         self._opened_by: int | None = None
 
     @contextmanager
@@ -385,7 +397,7 @@ class Database:
         with self.connection() as connection:
             with connection.pipeline():
                 connection.execute(begin)
-                connection.execute(ENTER, scope.as_parameters(local=True))
+                connection.execute(*self.entering(scope, local=True))
             with connection.allowed(deadline):
                 try:
                     yield Open(connection, scope)
@@ -398,9 +410,22 @@ class Database:
                 except errors.OperationalError as error:
                     raise OutcomeUnknown(type(error).__name__) from error
 
+    def entering(
+        self, scope: Scope, *, local: bool
+    ) -> tuple[LiteralString, Parameters]:
+        """Return the statement that puts *scope* on, with its parameters."""
+        parameters = scope.as_parameters(local=local)
+        if not scope.tells or self.expect is None:
+            return ENTER, parameters
+        return ENTER_TELLING, {**parameters, **self.expect()}
+
     def of(self, organisation_id: int) -> Once:
         """Return where single statements run for that organisation."""
         return Once(self, Scope(organisation_id))
+
+    def telling(self, organisation_id: int) -> Once:
+        """Return where those run that tell what is listed, and are believed."""
+        return Once(self, Scope(organisation_id, tells=True))
 
     def within(self, scope: Scope) -> Once:
         """Return where single statements run for whoever proves to be of *scope*."""

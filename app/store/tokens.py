@@ -1,30 +1,41 @@
 """The ``token`` table, which holds hashes and never a secret."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from psycopg import errors
 from psycopg.rows import DictRow
 
+from app.audit.verify import Anchor
 from app.domain.access import Bearer, Grant, Token
+from app.domain.conditions import Standing
 from app.domain.errors import SettingInvalid, TokenUnknown
+from app.store import conditions
 from app.store.database import Tx
 from app.store.organisations import organisation_from
 
 # Whoever presents the secret sees its row and its organisation, and no other.
-FIND_BEARER = """
-    SELECT token.id AS token_id, token.name AS token_name, token.grants,
+# Read with it, in the same snapshot: whether the database may be believed at all.
+_FIND_BEARER: LiteralString = """
+    SELECT condition.*, token.id AS token_id, token.name AS token_name, token.grants,
            token.user_name,
            token.last_used_at IS NULL
            OR token.last_used_at < now() - interval '1 minute' AS use_is_news,
            organisation.id, organisation.name, organisation.time_zone,
            organisation.default_phone_code, organisation.editions,
            organisation.checking_enabled, organisation.evidence_required
-    FROM token JOIN organisation ON organisation.id = token.organisation_id
-    WHERE token.hash = %(hash)s
+    FROM ({condition}) AS condition
+    LEFT JOIN (
+        token JOIN organisation ON organisation.id = token.organisation_id
+    ) ON token.hash = %(hash)s
       AND token.revoked_at IS NULL
       AND (token.expires_at IS NULL OR token.expires_at > now())
 """
+
+FIND_BEARER: LiteralString = _FIND_BEARER.format(condition=conditions.NOTHING_ANCHORED)
+FIND_BEARER_ANCHORED: LiteralString = _FIND_BEARER.format(condition=conditions.ANCHORED)
 
 MARK_USED = """
     UPDATE token SET last_used_at = now()
@@ -52,25 +63,38 @@ LIST = """
 """
 
 
-def find_bearer(tx: Tx, secret_hash: bytes) -> tuple[Bearer, bool] | None:
+@dataclass(frozen=True, slots=True)
+class Found:
     """
-    Return what a valid secret proves, or None.
+    What the database says of a secret, and of itself.
 
-    The second value says that its use should be noted: that was last done more than
-    a minute ago.
+    *use_is_news* says that the use should be noted: that was last done more than a
+    minute ago.
     """
-    rows = tx.fetch(FIND_BEARER, {"hash": secret_hash})
-    if not rows:
-        return None
-    row = rows[0]
+
+    standing: Standing
+    bearer: Bearer | None
+    use_is_news: bool
+
+
+def find_bearer(tx: Tx, secret_hash: bytes, code: str, anchor: Anchor | None) -> Found:
+    """Return what a valid secret proves, and where the database stands."""
+    [row] = tx.fetch(
+        FIND_BEARER_ANCHORED if anchor else FIND_BEARER,
+        {"hash": secret_hash, **conditions.parameters(code, anchor)},
+    )
+    standing = conditions.standing_from(row)
+    if row["token_id"] is None:
+        return Found(standing, None, use_is_news=False)
     bearer = Bearer(
         organisation=organisation_from(row),
         token_id=row["token_id"],
         token_name=row["token_name"],
         grants=frozenset(Grant(grant) for grant in row["grants"]),
         user=row["user_name"],
+        only_inserts=not standing.holds_anchor,
     )
-    return bearer, row["use_is_news"]
+    return Found(standing, bearer, row["use_is_news"])
 
 
 def mark_used(tx: Tx, token_id: int) -> None:

@@ -37,7 +37,13 @@ TABLES = (
 )
 
 # What belongs to no organisation.
-OF_NOBODY = ("installation", "seal")
+OF_NOBODY = (
+    "installation",
+    "recovery",
+    "recovery_notice",
+    "schema_revision",
+    "seal",
+)
 
 
 @pytest.fixture
