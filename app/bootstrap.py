@@ -13,6 +13,7 @@ from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
+from app.services.guards import Guards
 from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
@@ -31,18 +32,20 @@ COMMAND_CONNECTIONS = 3
 def build_services(database: Database) -> Services:
     """Return services that work on *database*."""
     checks = Checks(database)
+    guards = Guards(database)
     return Services(
         access=Access(database),
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
+        guards=guards,
         imports=Imports(database),
         leads=Leads(database),
-        organisations=Organisations(database),
+        organisations=Organisations(database, guards),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
         searches=Searches(database),
-        suppressions=Suppressions(database),
+        suppressions=Suppressions(database, guards),
     )
 
 
