@@ -154,8 +154,9 @@ class Guards:
         wanted: Release,
         reason: str | None,
     ) -> None:
-        with self._database.transaction(Scope(caller.organisation.id)) as tx:
-            if isinstance(refusal, ApprovalPending):
+        scope = Scope(caller.organisation.id)
+        if isinstance(refusal, ApprovalPending):
+            with self._database.transaction(scope) as tx:
                 releases.purge(tx, rules.approval_hours)
                 operation_id = operations.next_id(tx)
                 if releases.request(tx, caller, wanted, reason, operation_id):
@@ -167,15 +168,9 @@ class Guards:
                         touched=0,
                         operation_id=operation_id,
                     )
-                return
-            count = "everything" if wanted.count is None else wanted.count
-            operations.append(
-                tx,
-                caller,
-                OperationKind.RELEASE_CAPPED,
-                why=f"{count} more where {rules.per_hour} an hour are allowed",
-                touched=0,
-            )
+            return
+        count = "everything" if wanted.count is None else wanted.count
+        # First the alarm, which needs no database.
         _log.error(
             "releases_capped",
             organisation=caller.organisation.id,
@@ -185,6 +180,14 @@ class Guards:
             entries=count,
             per_hour=rules.per_hour,
         )
+        with self._database.transaction(scope) as tx:
+            operations.append(
+                tx,
+                caller,
+                OperationKind.RELEASE_CAPPED,
+                why=f"{count} more where {rules.per_hour} an hour are allowed",
+                touched=0,
+            )
 
 
 def describe(rules: Rules) -> str:

@@ -171,7 +171,9 @@ class Suppressions:
                 keys = sorted({number.e164 for number in numbers})
                 listed = batches.lock(tx, keys, campaign_id)
                 if listed:
-                    freed = [Freed(i, n, campaign_id, None) for _, i, n in listed]
+                    freed: list[Freed] = []
+                    if gate.rules.four_eyes:
+                        freed += (Freed(i, n, campaign_id, None) for _, i, n in listed)
                     wanted = Release(OperationKind.ENTRY_RELEASED, len(listed), freed)
                     leave = gate.pass_(wanted, reason=reason)
                     batches.release(tx, leave, listed)
