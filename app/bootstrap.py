@@ -17,6 +17,7 @@ from app.services.checks import Checks
 from app.services.conditions import Conditions
 from app.services.exports import Exports
 from app.services.histories import Histories
+from app.services.guards import Guards
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -48,6 +49,7 @@ def build_services(
     """
     checks = Checks(database)
     conditions = Conditions(database, newest_revision(), anchor_file)
+    guards = Guards(database)
     keys = Keys(database, key_file)
     sealing = Sealing(database, keys, conditions)
     return Services(
@@ -57,17 +59,18 @@ def build_services(
         checks=checks,
         exports=Exports(database),
         histories=Histories(database),
+        guards=guards,
         imports=Imports(database),
         keys=keys,
         leads=Leads(database),
-        organisations=Organisations(database),
+        organisations=Organisations(database, guards),
         proofs=Proofs(database, keys, sealing),
         readiness=Readiness(database, conditions),
         recovery=Recovery(database, conditions),
         scrubs=Scrubs(checks),
         sealing=sealing,
         searches=Searches(database),
-        suppressions=Suppressions(database),
+        suppressions=Suppressions(database, guards),
     )
 
 

@@ -7,6 +7,7 @@ from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
+from app.services.guards import Guards
 from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
@@ -31,6 +32,7 @@ class Services:
     checks: Checks
     exports: Exports
     histories: Histories
+    guards: Guards
     imports: Imports
     keys: Keys
     leads: Leads

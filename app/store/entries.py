@@ -15,6 +15,7 @@ from app.domain import phone
 from app.domain.access import Caller
 from app.domain.entries import Draft, Entry
 from app.domain.events import OperationKind
+from app.domain.guards import Leave
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Scope, known_purpose
 from app.store import campaigns, operations
@@ -84,6 +85,8 @@ LOCK = f"""
     FOR UPDATE OF entry
 """
 
+FIND_AND_LOCK = f"{FIND} FOR UPDATE OF entry"
+
 # When the version begins is for a trigger to say, whoever revises.
 REVISE = """
     UPDATE dnc_entry
@@ -146,6 +149,12 @@ def find(tx: Tx, number: PhoneNumber, scope: Scope) -> Entry | None:
     return entry_from(rows[0]) if rows else None
 
 
+def lock_number(tx: Tx, number: PhoneNumber, scope: Scope) -> Entry | None:
+    """Return the entry of *number* on that list and keep others from changing it."""
+    rows = tx.fetch(FIND_AND_LOCK, _key_parameters(tx, number, scope))
+    return entry_from(rows[0]) if rows else None
+
+
 def lock(tx: Tx, entry_id: int) -> Entry | None:
     """Return the entry with that id and keep others from changing it, or None."""
     rows = tx.fetch(LOCK, {"organisation_id": tx.organisation_id, "id": entry_id})
@@ -171,14 +180,16 @@ def revise(tx: Tx, operation_id: int, entry: Entry) -> None:
         raise Collision from error
 
 
-def release(tx: Tx, number: PhoneNumber, scope: Scope) -> int | None:
+def release(tx: Tx, leave: Leave, number: PhoneNumber, scope: Scope) -> int | None:
     """Take *number* off that list and return the ended entry's id, or None."""
+    del leave  # to have it is enough
     rows = tx.fetch(RELEASE, _key_parameters(tx, number, scope))
     return rows[0]["id"] if rows else None
 
 
-def release_locked(tx: Tx, entry_id: int) -> None:
+def release_locked(tx: Tx, leave: Leave, entry_id: int) -> None:
     """Take the entry with that id, which this transaction has locked, off its list."""
+    del leave  # to have it is enough
     tx.fetch(RELEASE_BY_ID, {"organisation_id": tx.organisation_id, "id": entry_id})
 
 

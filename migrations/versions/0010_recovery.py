@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0008"
 
 # The oldest code that works on this schema. Each migration says so of itself, and
 # env.py writes it down; one that does not say is served by its own code alone.
