@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+import structlog
 from gunicorn.app.base import BaseApplication
 
 from app import gunicorn_conf
@@ -61,6 +62,8 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         metrics.share_between_workers()
         return build_app(self._settings, self._url)
 
+
+_log = structlog.get_logger()
 
 Run = Callable[[Settings, str], None]
 
@@ -128,6 +131,8 @@ def _start_first(settings: Settings, url: str) -> None:
     """On an empty database, make the first organisation and keep its token."""
     with command_services(settings, url) as services:
         secret = services.organisations.start(actor(), FIRST_ORGANISATION)
+        if leaks := services.readiness.find_leaks():
+            _log.warning("numbers_reach_the_log_of_postgresql", settings=leaks)
     if secret is None:
         return
     file = settings.data_dir / "token"

@@ -19,3 +19,7 @@ class Readiness:
             return readiness.find_faults(self._database.within(Scope()), self._revision)
         except StoreUnavailable:
             return ["the database does not answer"]
+
+    def find_leaks(self) -> list[str]:
+        """Return which settings of PostgreSQL let phone numbers into its log."""
+        return readiness.find_leaks(self._database.within(Scope()))

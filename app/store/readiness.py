@@ -1,5 +1,6 @@
 """Whether the database can be trusted with an opt-out: durable, and migrated."""
 
+from app.store import server_log
 from app.store.database import Tx
 
 SETTINGS = """
@@ -29,3 +30,8 @@ def find_faults(tx: Tx, revision: str) -> list[str]:
     if row["revision"] != revision:
         faults.append(f"migration {row['revision']} where {revision} is needed")
     return faults
+
+
+def find_leaks(tx: Tx) -> list[str]:
+    """Return which of the server's settings let phone numbers into its log."""
+    return server_log.find_leaks(tx.fetch(server_log.SETTINGS, {})[0])
