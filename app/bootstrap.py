@@ -3,6 +3,7 @@
 import atexit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from flask import Flask
 
@@ -14,6 +15,7 @@ from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
 from app.services.imports import Imports
+from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
@@ -28,8 +30,8 @@ from app.store.migrations import newest_revision
 COMMAND_CONNECTIONS = 3
 
 
-def build_services(database: Database) -> Services:
-    """Return services that work on *database*."""
+def build_services(database: Database, key_file: Path = Path("key")) -> Services:
+    """Return services that work on *database*, with the key in *key_file*."""
     checks = Checks(database)
     return Services(
         access=Access(database),
@@ -37,6 +39,7 @@ def build_services(database: Database) -> Services:
         checks=checks,
         exports=Exports(database),
         imports=Imports(database),
+        keys=Keys(database, key_file),
         leads=Leads(database),
         organisations=Organisations(database),
         readiness=Readiness(database, newest_revision()),
@@ -65,7 +68,7 @@ def build_app(
     # A pool that is left to the interpreter's end holds it up for seconds a thread.
     at_end(database.close)
     return create_app(
-        build_services(database),
+        build_services(database, settings.key_file),
         DIALECTS,
         editions=settings.editions,
         trusted_proxies=settings.trusted_proxies,
@@ -82,6 +85,6 @@ def command_services(settings: Settings, database_url: str) -> Iterator[Services
         bounded=False,
     )
     try:
-        yield build_services(database)
+        yield build_services(database, settings.key_file)
     finally:
         database.close()

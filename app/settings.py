@@ -21,6 +21,7 @@ class Settings:
     database_url: str | None
     owner_database_url: str | None
     data_dir: Path
+    key_file: Path
     host: str
     port: int
     server: str
@@ -35,10 +36,12 @@ class Settings:
         cls, environment: Mapping[str, str] = os.environ
     ) -> "Settings":
         """Read the settings; raises SettingInvalid, naming the variable."""
+        data_dir = Path(environment.get("DNCD_DATA_DIR") or ".dncd")
         return cls(
             database_url=environment.get("DATABASE_URL") or None,
             owner_database_url=environment.get("DNCD_OWNER_DATABASE_URL") or None,
-            data_dir=Path(environment.get("DNCD_DATA_DIR") or ".dncd"),
+            data_dir=data_dir,
+            key_file=Path(environment.get("DNCD_KEY_FILE") or data_dir / "key"),
             host=environment.get("DNCD_HOST") or "127.0.0.1",
             port=_number(environment, "DNCD_PORT", 8080, 65535),
             server=_choice(environment, "DNCD_SERVER", SERVERS),

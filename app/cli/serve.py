@@ -106,6 +106,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         with database_url(settings, serving=True) as url:
             _prepare_metrics(settings)
             migrate(owner_url(settings, url))
+            _start_key(settings, url)
             _start_first(settings, url)
             run(settings, url)
 
@@ -125,6 +126,12 @@ def _granian_server() -> Any:
         message = "DNCD_SERVER=granian needs granian: install dncd with the extra fast"
         raise SettingInvalid(message) from error
     return granian_server
+
+
+def _start_key(settings: Settings, url: str) -> None:
+    """Make the key at the first start; raises KeyRefused where it is not the right."""
+    with command_services(settings, url) as services:
+        services.keys.start()
 
 
 def _start_first(settings: Settings, url: str) -> None:

@@ -26,7 +26,7 @@ Every condition that dncd refuses or reports, in one list.
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
-        └── SettingInvalid
+        ├── SettingInvalid          └── KeyRefused
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
@@ -223,3 +223,7 @@ class TokenUnknown(AdministrationRefused):
 
 class SettingInvalid(AdministrationRefused):
     """A value that the operator gave cannot be used."""
+
+
+class KeyRefused(AdministrationRefused):
+    """The installation's key is missing, or another one than the database's."""

@@ -7,6 +7,7 @@ from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
 from app.services.imports import Imports
+from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
@@ -24,6 +25,7 @@ class Services:
     checks: Checks
     exports: Exports
     imports: Imports
+    keys: Keys
     leads: Leads
     organisations: Organisations
     readiness: Readiness
