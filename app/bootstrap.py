@@ -8,17 +8,20 @@ from pathlib import Path
 from flask import Flask
 
 from app.dialects import DIALECTS
+from app.domain.erasure import Pseudonyms
 from app.http.application import create_app
 from app.services import Services
 from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.erasures import Erasures
 from app.services.exports import Exports
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
+from app.services.retention import Retention
 from app.services.scrubs import ASKING, Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
@@ -32,20 +35,24 @@ COMMAND_CONNECTIONS = 3
 
 def build_services(database: Database, key_file: Path = Path("key")) -> Services:
     """Return services that work on *database*, with the key in *key_file*."""
-    checks = Checks(database)
+    keys = Keys(database, key_file)
+    pseudonyms = Pseudonyms(keys.find)
+    checks = Checks(database, pseudonyms)
     return Services(
         access=Access(database),
         campaigns=Campaigns(database),
         checks=checks,
+        erasures=Erasures(database, keys, pseudonyms),
         exports=Exports(database),
         imports=Imports(database),
-        keys=Keys(database, key_file),
+        keys=keys,
         leads=Leads(database),
         organisations=Organisations(database),
+        retention=Retention(database, keys, pseudonyms),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
-        searches=Searches(database),
-        suppressions=Suppressions(database),
+        searches=Searches(database, pseudonyms),
+        suppressions=Suppressions(database, pseudonyms),
     )
 
 

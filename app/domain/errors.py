@@ -5,7 +5,7 @@ Every condition that dncd refuses or reports, in one list.
     ├── Refused                     what was asked cannot be done as it was asked
     │   ├── NumberInvalid           ├── CallingCodeInvalid
     │   ├── CampaignUnknown         ├── PurposeInvalid
-    │   ├── ReasonInvalid           ├── EntryUnknown (by id)
+    │   ├── ReasonInvalid           ├── EntryUnknown (by id) ── EntryErased
     │   ├── NotSuppressed           ├── AlreadySuppressed ── EntryRepeated
     │   ├── LeadStatusMissing       ├── LeadStatusInvalid
     │   ├── LeadNameInvalid         ├── IdInvalid
@@ -22,7 +22,8 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── TokenInvalid            ├── LoginLocked
     │   └── Forbidden ──┬── EntryForeign
     │                   └── NothingAllowed
-    ├── StoreUnavailable ── OutcomeUnknown
+    ├── StoreUnavailable ──┬── OutcomeUnknown
+    │                      └── ErasureKeyWrong
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
@@ -74,6 +75,10 @@ class EvidenceMissing(Refused):
 
 class EntryUnknown(Refused):
     """The organisation has no entry with that id."""
+
+
+class EntryErased(EntryUnknown):
+    """The entry blocks a number that was erased: it can be taken off, not changed."""
 
 
 class NotSuppressed(Refused):
@@ -199,6 +204,10 @@ class StoreUnavailable(DncError):
 
 class OutcomeUnknown(StoreUnavailable):
     """The answer to COMMIT was lost: the change may or may not be stored."""
+
+
+class ErasureKeyWrong(StoreUnavailable):
+    """Numbers are kept under stand-ins that the key at hand did not make."""
 
 
 class AdministrationRefused(DncError):

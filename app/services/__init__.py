@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.erasures import Erasures
 from app.services.exports import Exports
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
 from app.services.organisations import Organisations
 from app.services.readiness import Readiness
+from app.services.retention import Retention
 from app.services.scrubs import Scrubs
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
@@ -23,12 +25,14 @@ class Services:
     access: Access
     campaigns: Campaigns
     checks: Checks
+    erasures: Erasures
     exports: Exports
     imports: Imports
     keys: Keys
     leads: Leads
     organisations: Organisations
     readiness: Readiness
+    retention: Retention
     scrubs: Scrubs
     searches: Searches
     suppressions: Suppressions

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from app.domain import rules
 from app.domain.access import Caller
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import CampaignUnknown, StoreUnavailable
 from app.domain.events import OperationKind
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
@@ -42,9 +43,10 @@ Hits = dict[int, Hit]
 class Checks:
     """The dialer's question, for one number and for a great many."""
 
-    def __init__(self, database: Database) -> None:
-        """Ask *database*, afresh for every question."""
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        """Ask *database*, afresh for every question, also by *pseudonyms*."""
         self._database = database
+        self._pseudonyms = pseudonyms
         self._together: dict[int, Together[Question, Finding]] = {}
 
     def check(self, caller: Caller, question: Question) -> Verdict:
@@ -90,13 +92,18 @@ class Checks:
             if campaign is not None:
                 meant = campaigns.require(tx, campaign)
                 call = Call(meant.id, meant.purpose)
+            asked = set(e164s)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            names = stand_ins.require_names(snapshot.erasure_mark, asked)
             # Side by side in the index, so that each of its pages is read once.
-            keys = sorted(set(e164s))
+            keys = sorted(asked | names.keys())
             found: list[Row] = []
             for start in range(0, len(keys), PIECE):
                 found += checks.find_listed(
                     tx, keys[start : start + PIECE], with_reasons=with_reasons
                 )
+        if names:
+            found = [(names.get(row[0], row[0]), *row[1:]) for row in found]
         return snapshot, _strongest(found, call)
 
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
@@ -106,7 +113,11 @@ class Checks:
             asking = self._together.setdefault(
                 organisation_id,
                 Together(
-                    partial(checks.check, self._database.within(scope)),
+                    partial(
+                        checks.check,
+                        self._database.within(scope),
+                        stand_ins=self._pseudonyms.of(organisation_id),
+                    ),
                     most=TOGETHER,
                     calls=CALLS,
                     hopeless=StoreUnavailable,

@@ -5,10 +5,11 @@ from threading import BoundedSemaphore
 
 from app.domain.access import Caller
 from app.domain.entries import Entry, EntryFilter, EntryText, ListSize, Page
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference
-from app.store import batches, campaigns, scans, searches, sizes
+from app.store import batches, campaigns, organisations, scans, searches, sizes
 from app.store.database import Database, Plans, Scope
 
 # What one statement looks up: some tens of milliseconds.
@@ -26,9 +27,10 @@ SCAN_QUEUE_SECONDS = 1.0
 class Searches:
     """The do-not-call list as its readers see it."""
 
-    def __init__(self, database: Database) -> None:
-        """Read the list in *database*."""
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        """Read the list in *database*, what was erased of it by *pseudonyms*."""
         self._database = database
+        self._pseudonyms = pseudonyms
         # So that whoever looks for a part leaves threads to whoever is about to dial.
         self._scans = BoundedSemaphore(SCANS)
 
@@ -43,7 +45,8 @@ class Searches:
         """
         once = self._database.of(caller.organisation.id)
         if searches.names_few(wanted):
-            found, total = searches.search(once, wanted, page)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            found, total = searches.search_few(once, wanted, page, stand_ins)
         else:
             # Each filter has a statement, which is best carried out in one way.
             scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX)
@@ -82,7 +85,8 @@ class Searches:
         # The server ends the statement, for it would not notice that nobody waits.
         with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
             tx.limit(SCAN_SECONDS)
-            return scans.search(tx, wanted, page)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            return scans.search(tx, wanted, page, stand_ins)
 
     def find_on_list(
         self,
@@ -96,14 +100,21 @@ class Searches:
         All from one snapshot. Raises CampaignUnknown, also for the purpose lists,
         which are as many as there are purposes.
         """
-        keys = sorted({number.e164 for number in numbers})
+        asked = {number.e164 for number in numbers}
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
         scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
         with self._database.snapshot(scope) as tx:
             campaign_id = campaigns.require_one_list(tx, campaign)
+            mark = organisations.erasure_mark(tx)
+            names = stand_ins.require_names(mark, asked)
+            # What was erased comes first: an entry that has its number is shown.
+            keys = sorted(asked | names.keys())
             return {
                 entry.number.e164: entry
                 for start in range(0, len(keys), PIECE)
-                for entry in batches.find(tx, keys[start : start + PIECE], campaign_id)
+                for entry in batches.find(
+                    tx, keys[start : start + PIECE], campaign_id, names
+                )
             }
 
     def measure_list(self, caller: Caller, campaign: CampaignReference) -> ListSize:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from app.domain import phone, scopes
 from app.domain.access import Caller, Grant
 from app.domain.entries import Draft, Entry, Revision, Unchanged
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import (
     AlreadySuppressed,
+    EntryErased,
     EntryForeign,
     EntryRepeated,
     EntryUnknown,
@@ -21,7 +23,14 @@ from app.domain.events import OperationKind
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference, scope_of
 from app.services import placement
-from app.store import batches, campaigns, entries, leads, operations
+from app.store import (
+    batches,
+    campaigns,
+    entries,
+    leads,
+    operations,
+    organisations,
+)
 from app.store.database import Database, Open, Plans
 from app.store.database import Scope as DatabaseScope
 
@@ -37,9 +46,10 @@ MANY_DEADLINE = 20.0
 class Suppressions:
     """The do-not-call list as its writers see it."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep the list in *database*."""
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        """Keep the list in *database*, what is erased of it by *pseudonyms*."""
         self._database = database
+        self._pseudonyms = pseudonyms
 
     def suppress(self, caller: Caller, draft: Draft) -> int:
         """
@@ -93,6 +103,8 @@ class Suppressions:
                     entry = entries.lock(tx, entry_id)
                     if entry is None:
                         raise EntryUnknown
+                    if entry.number.is_erased:
+                        raise EntryErased
                     revised = _revised(tx, entry, revision)
                     _require_leave(caller, entry, revised)
                     if revised != entry:
@@ -136,7 +148,8 @@ class Suppressions:
                 raise LeadStatusInvalid
             operation_id = operations.append(tx, caller, OperationKind.ENTRY_RELEASED)
             tx.act_for(operation_id)
-            if entries.release(tx, number, scope) is None:
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            if not entries.release(tx, number, scope, stand_ins):
                 raise NotSuppressed
             if lead_status is not None:
                 leads.set_status(tx, operation_id, number, scope, lead_status)
@@ -150,7 +163,8 @@ class Suppressions:
         """
         Take numbers off one list, in one transaction and operation; leads stay.
 
-        Returns how many of them were on it; the others are no error. Raises
+        Returns how many entries they had there, also erased ones; to have none is no
+        error. Raises
         CampaignUnknown, also for the purpose lists, which are no one list.
         """
         for _ in range(ATTEMPTS):
@@ -161,6 +175,11 @@ class Suppressions:
                 campaign_id = campaigns.require_one_list(tx, campaign)
                 keys = sorted({number.e164 for number in numbers})
                 listed = batches.lock(tx, keys, campaign_id)
+                # Asked afterwards, to know of what was erased while this waited.
+                mark = organisations.erasure_mark(tx)
+                stand_ins = self._pseudonyms.of(caller.organisation.id)
+                if names := stand_ins.require_names(mark, keys):
+                    listed += batches.lock(tx, sorted(names), campaign_id)
                 if listed:
                     kind = OperationKind.ENTRY_RELEASED
                     tx.act_for(operations.append(tx, caller, kind, touched=len(listed)))

@@ -50,11 +50,23 @@ SWITCH_EVIDENCE = """
     WHERE id = %(organisation_id)s
 """
 
+ERASURE_MARK = """
+    SELECT CASE WHEN has_erased_entries THEN erasure_key END AS mark
+    FROM organisation WHERE id = %(organisation_id)s
+"""
+
 FIND = """
     SELECT id, name, time_zone, default_phone_code, editions, checking_enabled,
            evidence_required
     FROM organisation WHERE name = %(name)s
 """
+
+
+def erasure_mark(tx: Tx) -> str | None:
+    """Return by which key erased numbers have their stand-ins; None without any."""
+    mark: str | None
+    mark = tx.fetch(ERASURE_MARK, {"organisation_id": tx.organisation_id})[0]["mark"]
+    return mark
 
 
 def none_yet(tx: Tx) -> bool:

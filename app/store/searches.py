@@ -9,7 +9,10 @@ page is to be found. Page and total come from one snapshot.
 from collections.abc import Sequence
 from typing import LiteralString
 
+from psycopg.rows import DictRow
+
 from app.domain.entries import Entry, EntryFilter, Page
+from app.domain.erasure import StandIns
 from app.store import tallies
 from app.store.arrays import write_numbers
 from app.store.database import Tx
@@ -17,7 +20,12 @@ from app.store.entries import COLUMNS, ENTRIES, entry_from
 from app.store.tallies import Tally
 
 COUNTED: LiteralString = """
-    SELECT total.n AS total, page.*
+    SELECT total.n AS total,
+           (
+               SELECT CASE WHEN has_erased_entries THEN erasure_key END
+               FROM organisation WHERE id = %(organisation_id)s
+           ) AS erasure_mark,
+           page.*
     FROM (SELECT count(*) AS n FROM dnc_entry AS entry WHERE {conditions}) AS total
     LEFT JOIN (
         SELECT {columns} FROM {entries}
@@ -89,12 +97,10 @@ def search(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
     """
     Return the entries of *page*, oldest id first, and how many match in all.
 
-    *tx* must read everything from one snapshot unless *wanted* names a number or an id.
+    *tx* must read everything from one snapshot.
     """
     if wanted.inserted == ():
         return [], 0
-    if names_few(wanted):
-        return _search_few(tx, wanted, page)
     found = tallies.find(tx, wanted)
     total = sum(tally.count for tally in found)
     if page.offset >= total:
@@ -107,8 +113,29 @@ def names_few(wanted: EntryFilter) -> bool:
     return wanted.id is not None or wanted.numbers is not None
 
 
-def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
-    keys = [number.e164 for number in wanted.numbers or ()]
+def search_few(
+    tx: Tx, wanted: EntryFilter, page: Page, stand_ins: StandIns
+) -> tuple[list[Entry], int]:
+    """
+    Do the same where *wanted* names numbers or an id, in one statement.
+
+    An erased number is found by its stand-in. Raises ErasureKeyWrong.
+    """
+    if wanted.inserted == ():
+        return [], 0
+    numbers = [number.e164 for number in wanted.numbers or ()]
+    names = stand_ins.names(numbers)
+    rows = _find_few(tx, wanted, page, [*numbers, *(names or ())])
+    while stand_ins.missed(rows[0]["erasure_mark"], names):
+        names = stand_ins.names(numbers) or {}
+        rows = _find_few(tx, wanted, page, [*numbers, *names])
+    found = [entry_from(row, names or {}) for row in rows if row["id"] is not None]
+    return found, rows[0]["total"]
+
+
+def _find_few(
+    tx: Tx, wanted: EntryFilter, page: Page, keys: Sequence[int]
+) -> list[DictRow]:
     conditions = tallies.dimensions(wanted, "entry")
     if wanted.id is not None:
         conditions.append(BY_ID)
@@ -119,7 +146,7 @@ def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], i
     statement = COUNTED.format(
         columns=COLUMNS, entries=ENTRIES, conditions=" AND ".join(conditions)
     )
-    rows = tx.fetch(
+    return tx.fetch(
         statement,
         {
             **tallies.parameters_of(tx, wanted),
@@ -130,7 +157,6 @@ def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], i
             "limit": page.limit,
         },
     )
-    return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
 
 
 def read_page(

@@ -207,9 +207,6 @@ class Asked:
     media_type: str | None
     fields: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.method} {self.path} {self.media_type or ''}".strip()
-
     @property
     def echoes(self) -> bool:
         """Whether the vendor's answer repeats what was asked, by its contract."""
@@ -246,7 +243,8 @@ MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 def multipart(values: dict[str, str]) -> bytes:
     parts = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data; "
+        f'name="{name}"\r\n\r\n{text}\r\n'
         for name, text in values.items()
     ]
     return ("".join(parts) + f"--{BOUNDARY}--\r\n").encode()
@@ -276,7 +274,7 @@ def properties(schema: dict[str, Any]) -> Iterator[str]:
     yield from schema.get("properties", ())
 
 
-WAYS = sorted(every_way(), key=str)
+WAYS = list(every_way())
 
 SECRET_FIELDS = {"auth_token", "pass", "loginId", "token"}
 USABLE = {

@@ -1,0 +1,233 @@
+"""
+Forgetting: what is personal is replaced or removed, what blocks stays.
+
+Every function takes the caller's transaction and runs exactly one statement. The past
+is changed by functions of the database alone, which can forget and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import DictRow
+
+from app.domain.errors import ErasureKeyWrong
+from app.store.database import Open
+
+# Whoever erases for the same organisation meanwhile waits.
+CLAIM = """
+    UPDATE organisation SET erasure_key = %(mark)s
+    WHERE id = %(organisation_id)s
+      AND (erasure_key IS NULL OR erasure_key = %(mark)s)
+    RETURNING id
+"""
+
+# Erased before, and listed again since: one of the two is enough.
+MERGE = """
+    DELETE FROM dnc_entry AS entry
+    WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
+      AND EXISTS (
+          SELECT FROM dnc_entry AS erased
+          WHERE erased.organisation_id = %(organisation_id)s
+            AND erased.e164 = %(stand_in)s
+            AND erased.campaign_id = entry.campaign_id
+            AND (CASE WHEN erased.campaign_id = -1 THEN erased.purpose ELSE '' END)
+                = (CASE WHEN entry.campaign_id = -1 THEN entry.purpose ELSE '' END)
+      )
+    RETURNING id
+"""
+
+HIDE = """
+    UPDATE dnc_entry
+    SET e164 = %(stand_in)s, reason = NULL, evidence = NULL,
+        operation_id = %(operation_id)s, revised = true,
+        valid_from = greatest(now(), valid_from + interval '1 microsecond')
+    WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
+    RETURNING id
+"""
+
+TELL = """
+    UPDATE organisation SET has_erased_entries = true
+    WHERE id = %(organisation_id)s AND NOT has_erased_entries
+"""
+
+_VERSION = """
+    SELECT id, valid_from, valid_until, e164, reason, evidence, operation_id,
+           ended_by_operation
+    FROM dnc_entry_past
+"""
+
+FIND_OF_NUMBER = f"""
+    {_VERSION}
+    WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
+      AND personal_digest IS NULL
+"""
+
+# By the index of lists, from where the last piece ended.
+FIND_OLD = f"""
+    {_VERSION}
+    WHERE organisation_id = %(organisation_id)s AND campaign_id = %(campaign_id)s
+      AND valid_until >= %(after)s
+      AND valid_until < now() - make_interval(months => %(months)s)
+      AND personal_digest IS NULL
+      AND (e164 > 0 OR reason IS NOT NULL OR evidence IS NOT NULL)
+    ORDER BY valid_until
+    LIMIT %(limit)s
+"""
+
+# What made these versions, and what took them off their lists, if it did nothing else.
+FIND_WHY = """
+    SELECT id, why FROM operation
+    WHERE organisation_id = %(organisation_id)s AND touched = 1
+      AND why IS NOT NULL AND personal_digest IS NULL
+      AND (
+          id = ANY(%(made)s::bigint[])
+          OR id = ANY(%(ended)s::bigint[]) AND kind = 'entry:released'
+      )
+"""
+
+FORGET_VERSIONS = """
+    SELECT dnc_forget_versions(
+        %(ids)s::bigint[], %(begins)s::timestamptz[], %(stand_ins)s::bigint[],
+        %(digests)s::bytea[]
+    ) AS forgotten
+"""
+
+FORGET_WHY = """
+    SELECT dnc_forget_why(%(ids)s::bigint[], %(digests)s::bytea[]) AS forgotten
+"""
+
+FORGET_LEADS = "SELECT dnc_forget_leads(%(e164)s) AS forgotten"
+
+FORGET_REASONS = "SELECT dnc_forget_reasons(%(reasons)s::text[])"
+
+SET_RETENTION = """
+    UPDATE organisation SET retention_months = %(months)s
+    WHERE id = %(organisation_id)s
+"""
+
+FIND_RETENTION = """
+    SELECT retention_months AS months FROM organisation
+    WHERE id = %(organisation_id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A version that ended, with what is personal of it."""
+
+    id: int
+    valid_from: datetime
+    valid_until: datetime
+    e164: int
+    reason: str | None
+    evidence: dict[str, str] | None
+    operation_id: int
+    ended_by_operation: int
+
+
+def claim(tx: Open, mark: str) -> None:
+    """Let this organisation's stand-ins be of that key; raises ErasureKeyWrong."""
+    if not tx.fetch(CLAIM, {"organisation_id": tx.organisation_id, "mark": mark}):
+        raise ErasureKeyWrong
+
+
+def hide(tx: Open, operation_id: int, e164: int, stand_in: int) -> int:
+    """Keep the entries of a number under its stand-in; return how many there were."""
+    parameters = {
+        "organisation_id": tx.organisation_id,
+        "operation_id": operation_id,
+        "e164": e164,
+        "stand_in": stand_in,
+    }
+    merged = tx.fetch(MERGE, parameters)
+    return len(merged) + len(tx.fetch(HIDE, parameters))
+
+
+def tell(tx: Open) -> None:
+    """Let every question from now on be asked under stand-ins as well."""
+    tx.fetch(TELL, {"organisation_id": tx.organisation_id})
+
+
+def find_of_number(tx: Open, e164: int) -> list[Past]:
+    """Return the versions of a number that have ended."""
+    parameters = {"organisation_id": tx.organisation_id, "e164": e164}
+    return [_past(row) for row in tx.fetch(FIND_OF_NUMBER, parameters)]
+
+
+def find_old(
+    tx: Open, campaign_id: int, months: int, after: datetime, limit: int
+) -> list[Past]:
+    """Return versions of that list that ended before so many months, oldest first."""
+    parameters = {
+        "organisation_id": tx.organisation_id,
+        "campaign_id": campaign_id,
+        "months": months,
+        "after": after,
+        "limit": limit,
+    }
+    return [_past(row) for row in tx.fetch(FIND_OLD, parameters)]
+
+
+def find_why(tx: Open, versions: Sequence[Past]) -> list[tuple[int, str]]:
+    """Return the operations that were about those versions alone, and why."""
+    parameters = {
+        "organisation_id": tx.organisation_id,
+        "made": [version.operation_id for version in versions],
+        "ended": [version.ended_by_operation for version in versions],
+    }
+    return [(row["id"], row["why"]) for row in tx.fetch(FIND_WHY, parameters)]
+
+
+def forget_versions(
+    tx: Open,
+    versions: Sequence[Past],
+    stand_ins: Sequence[int],
+    digests: Sequence[bytes],
+) -> int:
+    """Replace what is personal of past versions; return of how many."""
+    parameters = {
+        "ids": [version.id for version in versions],
+        "begins": [version.valid_from for version in versions],
+        "stand_ins": list(stand_ins),
+        "digests": list(digests),
+    }
+    forgotten: int = tx.fetch(FORGET_VERSIONS, parameters)[0]["forgotten"]
+    return forgotten
+
+
+def forget_why(tx: Open, ids: Sequence[int], digests: Sequence[bytes]) -> int:
+    """Replace why those operations were carried out; return of how many."""
+    parameters = {"ids": list(ids), "digests": list(digests)}
+    forgotten: int = tx.fetch(FORGET_WHY, parameters)[0]["forgotten"]
+    return forgotten
+
+
+def forget_leads(tx: Open, e164: int) -> int:
+    """Remove the leads of a number; return how many."""
+    forgotten: int = tx.fetch(FORGET_LEADS, {"e164": e164})[0]["forgotten"]
+    return forgotten
+
+
+def forget_reasons(tx: Open, versions: Sequence[Past]) -> None:
+    """Let the kept totals no longer name reasons that nothing has any more."""
+    reasons = {version.reason for version in versions if version.reason is not None}
+    if reasons:
+        tx.fetch(FORGET_REASONS, {"reasons": sorted(reasons)})
+
+
+def set_retention(tx: Open, months: int | None) -> None:
+    """Keep the past for so many months, or for ever."""
+    parameters = {"organisation_id": tx.organisation_id, "months": months}
+    tx.fetch(SET_RETENTION, parameters)
+
+
+def find_retention(tx: Open) -> int | None:
+    """Return for how many months the past is kept; None is for ever."""
+    rows = tx.fetch(FIND_RETENTION, {"organisation_id": tx.organisation_id})
+    months: int | None = rows[0]["months"]
+    return months
+
+
+def _past(row: DictRow) -> Past:
+    return Past(**row)
