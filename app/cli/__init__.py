@@ -12,6 +12,7 @@ from app.cli import (
     migrate,
     openapi,
     organisations,
+    privacy,
     serve,
     tokens,
 )
@@ -36,6 +37,8 @@ for command in (
     exports.export,
     leads.lead,
     leads.status,
+    privacy.erase,
+    privacy.retention,
     openapi.openapi,
 ):
     main.add_command(command)

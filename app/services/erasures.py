@@ -16,9 +16,6 @@ from app.store import erasures, operations
 from app.store.database import Database, Open, Scope
 from app.store.erasures import Past
 
-# A number has few versions; what totals there are to fold may be many.
-DEADLINE = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class Erased:
@@ -58,8 +55,7 @@ class Erasures:
         key = require_key(self._keys)
         stand_ins = self._pseudonyms.of(caller.organisation.id)
         stand_in = stand_ins.of(number.e164)
-        scope = Scope(caller.organisation.id)
-        with self._database.transaction(scope, deadline=DEADLINE) as tx:
+        with self._database.transaction(Scope(caller.organisation.id)) as tx:
             erasures.claim(tx, stand_ins.mark)
             operation_id = operations.next_id(tx)
             tx.act_for(operation_id)

@@ -1,7 +1,6 @@
 """How long the past is kept, and forgetting what is older."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from app.domain import retention
 from app.domain.access import Caller
@@ -12,12 +11,10 @@ from app.services.erasures import forget, require_key
 from app.services.keys import Keys
 from app.store import campaigns, erasures, operations
 from app.store.database import Database, Scope
+from app.store.erasures import Place
 
 # Versions that one transaction forgets.
 PIECE = 2000
-DEADLINE = 60.0
-
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 ProgressSink = Callable[[Forgotten], None]
 
@@ -67,7 +64,7 @@ class Retention:
         with self._database.transaction(Scope(caller.organisation.id)) as tx:
             lists = sorted(campaigns.every_list(tx))
         for campaign_id in lists:
-            after: datetime | None = BEGINNING
+            after: Place | None = erasures.BEGINNING
             while after is not None:
                 done, after = self._piece(caller, campaign_id, after, dry_run=dry_run)
                 total += done
@@ -75,12 +72,11 @@ class Retention:
         return total
 
     def _piece(
-        self, caller: Caller, campaign_id: int, after: datetime, *, dry_run: bool
-    ) -> tuple[Forgotten, datetime | None]:
+        self, caller: Caller, campaign_id: int, after: Place, *, dry_run: bool
+    ) -> tuple[Forgotten, Place | None]:
         """Forget the next versions of a list; return where the ones after it begin."""
         stand_ins = self._pseudonyms.of(caller.organisation.id)
-        scope = Scope(caller.organisation.id)
-        with self._database.transaction(scope, deadline=DEADLINE) as tx:
+        with self._database.transaction(Scope(caller.organisation.id)) as tx:
             months = erasures.find_retention(tx)
             if months is None:
                 return Forgotten(), None
@@ -100,4 +96,4 @@ class Retention:
                     why=f"{months} months",
                     touched=done.versions,
                 )
-        return done, versions[-1].valid_until if len(versions) == PIECE else None
+        return done, versions[-1].place if len(versions) == PIECE else None

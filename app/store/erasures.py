@@ -7,7 +7,7 @@ is changed by functions of the database alone, which can forget and nothing else
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
 
@@ -67,11 +67,12 @@ FIND_OF_NUMBER = f"""
 FIND_OLD = f"""
     {_VERSION}
     WHERE organisation_id = %(organisation_id)s AND campaign_id = %(campaign_id)s
-      AND valid_until >= %(after)s
+      AND valid_until >= %(until)s
+      AND (valid_until, id, valid_from) > (%(until)s, %(id)s, %(begin)s)
       AND valid_until < now() - make_interval(months => %(months)s)
       AND personal_digest IS NULL
       AND (e164 > 0 OR reason IS NOT NULL OR evidence IS NOT NULL)
-    ORDER BY valid_until
+    ORDER BY valid_until, id, valid_from
     LIMIT %(limit)s
 """
 
@@ -112,6 +113,13 @@ FIND_RETENTION = """
 """
 
 
+# Where a piece of the past ends: until when a version was, which, and from when.
+Place = tuple[datetime, int, datetime]
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
+BEGINNING: Place = (_EVER, 0, _EVER)
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """A version that ended, with what is personal of it."""
@@ -124,6 +132,11 @@ class Past:
     evidence: dict[str, str] | None
     operation_id: int
     ended_by_operation: int
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among the versions of its list."""
+        return self.valid_until, self.id, self.valid_from
 
 
 def claim(tx: Open, mark: str) -> None:
@@ -156,14 +169,17 @@ def find_of_number(tx: Open, e164: int) -> list[Past]:
 
 
 def find_old(
-    tx: Open, campaign_id: int, months: int, after: datetime, limit: int
+    tx: Open, campaign_id: int, months: int, after: Place, limit: int
 ) -> list[Past]:
     """Return versions of that list that ended before so many months, oldest first."""
+    until, entry_id, begin = after
     parameters = {
         "organisation_id": tx.organisation_id,
         "campaign_id": campaign_id,
         "months": months,
-        "after": after,
+        "until": until,
+        "id": entry_id,
+        "begin": begin,
         "limit": limit,
     }
     return [_past(row) for row in tx.fetch(FIND_OLD, parameters)]

@@ -79,7 +79,7 @@ def everything_stored(url: str) -> str:
             str(row)
             for (table,) in tables
             for row in owner.execute(
-                f"SELECT t::text FROM {table} AS t"  # type: ignore[arg-type]  # noqa: S608
+                f"SELECT t::text FROM {table} AS t"  # type: ignore[arg-type]
             ).fetchall()
         )
 
@@ -160,9 +160,7 @@ def test_nothing_personal_is_left_in_any_table(
     services.suppressions.release(caller, NUMBER, on_campaign.campaign, None, None)
     lead = LeadDraft(NUMBER, on_campaign.campaign, "NEW", "Quokka", "of Rottnest")
     services.leads.insert(caller, lead)
-    services.suppressions.suppress(
-        caller, replace(DRAFT, number=OTHER, reason="Wombat")
-    )
+    services.suppressions.suppress(caller, Draft(OTHER, GLOBAL, None, "Wombat"))
 
     erased = services.erasures.erase(caller, NUMBER, "ticket 4711")
 
@@ -227,7 +225,10 @@ def test_an_erased_number_that_asks_again_is_listed_anew_and_erased_into_one(
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_release_takes_an_erased_number_off_wherever_it_stands(
-    again: bool, services: Services, fresh: Services, caller: Caller
+    again: bool,  # noqa: FBT001
+    services: Services,
+    fresh: Services,
+    caller: Caller,
 ) -> None:
     services.suppressions.suppress(caller, DRAFT)
     services.erasures.erase(caller, NUMBER)

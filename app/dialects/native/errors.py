@@ -50,6 +50,11 @@ _FILE: Words = {
 
 _WORDS: Mapping[str, Words] = {
     "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN},
+    "erase": {
+        **EVERYWHERE,
+        **_NUMBER,
+        ReasonInvalid: WireError(6057, "Invalid reason"),
+    },
     "check_batch": {
         **EVERYWHERE,
         **_NUMBER,
