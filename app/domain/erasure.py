@@ -35,6 +35,7 @@ class StandIns:
         self._organisation_id = organisation_id
         self._find_key = find_key
         self._secret: bytes | None = None
+        self._right_mark: str | None = None
         self.in_use = False
 
     @property
@@ -62,11 +63,13 @@ class StandIns:
         """
         if mark is None:
             return False
-        if mark != self.mark:
-            # Whoever puts the right one back need not start anew.
-            self._secret = None
-            raise ErasureKeyWrong
-        self.in_use = True
+        if mark != self._right_mark:
+            if mark != self.mark:
+                # Whoever puts the right one back need not start anew.
+                self._secret = self._right_mark = None
+                raise ErasureKeyWrong
+            self._right_mark = mark
+            self.in_use = True
         return names is None
 
     def require_names(self, mark: str | None, e164s: Iterable[int]) -> Names:

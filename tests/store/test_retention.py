@@ -99,7 +99,8 @@ def test_it_is_forgotten_piece_by_piece(
     # All at one instant, as what one request takes off.
     with psycopg.connect(database_url) as owner:
         owner.execute(
-            "UPDATE dnc_entry_past SET valid_from = '2000-01-01', valid_until = '2001-01-01'"
+            "UPDATE dnc_entry_past"
+            " SET valid_from = '2000-01-01', valid_until = '2001-01-01'"
         )
     services.retention.set(caller, 72)
     steps: list[int] = []
