@@ -12,6 +12,7 @@ from app.domain.erasure import Pseudonyms
 from app.http.application import create_app
 from app.services import Services
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.erasures import Erasures
@@ -23,6 +24,7 @@ from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.retention import Retention
 from app.services.scrubs import ASKING, Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 from app.settings import Settings
@@ -38,8 +40,10 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
     keys = Keys(database, key_file)
     pseudonyms = Pseudonyms(keys.find)
     checks = Checks(database, pseudonyms)
+    sealing = Sealing(database, keys)
     return Services(
         access=Access(database),
+        audit=Audit(database, keys, sealing),
         campaigns=Campaigns(database),
         checks=checks,
         erasures=Erasures(database, keys, pseudonyms),
@@ -51,6 +55,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         retention=Retention(database, keys, pseudonyms),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
+        sealing=sealing,
         searches=Searches(database, pseudonyms),
         suppressions=Suppressions(database, pseudonyms),
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.services.access import Access
+from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.erasures import Erasures
@@ -14,6 +15,7 @@ from app.services.organisations import Organisations
 from app.services.readiness import Readiness
 from app.services.retention import Retention
 from app.services.scrubs import Scrubs
+from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
 
@@ -23,6 +25,7 @@ class Services:
     """Everything that an edge may ask for."""
 
     access: Access
+    audit: Audit
     campaigns: Campaigns
     checks: Checks
     erasures: Erasures
@@ -34,5 +37,6 @@ class Services:
     readiness: Readiness
     retention: Retention
     scrubs: Scrubs
+    sealing: Sealing
     searches: Searches
     suppressions: Suppressions

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain import personal
+from app.audit.verify import personal_digest
 from app.domain.access import Caller, Grant
 from app.domain.erasure import Pseudonyms, StandIns
 from app.domain.errors import ErasureKeyWrong, Forbidden, KeyRefused
@@ -12,6 +12,7 @@ from app.domain.keys import Key
 from app.domain.phone import PhoneNumber
 from app.domain.retention import Forgotten
 from app.services.keys import Keys
+from app.services.leaves import salt_of
 from app.store import erasures, operations
 from app.store.database import Database, Open, Scope
 from app.store.erasures import Past
@@ -88,31 +89,19 @@ def forget(
     tx: Open, key: Key, stand_ins: StandIns, versions: Sequence[Past]
 ) -> Forgotten:
     """Replace what is personal of *versions* by digests, and why they came about."""
-    organisation_id = tx.organisation_id
     forgotten = erasures.forget_versions(
         tx,
         versions,
         [_stand_in(version, stand_ins) for version in versions],
-        [
-            personal.version_digest(
-                key,
-                organisation_id,
-                version.id,
-                version.operation_id,
-                e164=version.e164,
-                reason=version.reason,
-                evidence=version.evidence,
-            )
-            for version in versions
-        ],
+        [_digest(tx, key, version) for version in versions],
     )
     found = erasures.find_why(tx, versions)
     explained = erasures.forget_why(
         tx,
-        [operation_id for operation_id, _ in found],
+        [operation_id for operation_id, *_ in found],
         [
-            personal.operation_digest(key, organisation_id, operation_id, why)
-            for operation_id, why in found
+            personal_digest(salt_of(key, tx.organisation_id, 0, operation_id), personal)
+            for operation_id, *personal in found
         ],
     )
     erasures.forget_reasons(tx, versions)
@@ -121,3 +110,9 @@ def forget(
 
 def _stand_in(version: Past, stand_ins: StandIns) -> int:
     return version.e164 if version.e164 < 0 else stand_ins.of(version.e164)
+
+
+def _digest(tx: Open, key: Key, version: Past) -> bytes:
+    """Return what a seal holds, or will, of whom the version is about."""
+    salt = salt_of(key, tx.organisation_id, version.id, version.operation_id)
+    return personal_digest(salt, [version.e164, version.reason, version.evidence])

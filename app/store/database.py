@@ -48,6 +48,9 @@ BEGIN = "BEGIN"
 # Every statement of the transaction sees what the first one saw.
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
+# The same, and it may write: what it has not seen, it will see the next time.
+BEGIN_REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+
 LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
 
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
@@ -368,6 +371,12 @@ class Database:
     def snapshot(self, scope: Scope) -> AbstractContextManager[Open]:
         """Open a transaction whose statements all read at one instant, and no more."""
         return self._open(scope, BEGIN_SNAPSHOT, None)
+
+    def repeatable(
+        self, scope: Scope, *, deadline: float | None = None
+    ) -> AbstractContextManager[Open]:
+        """Open a transaction that reads at one instant, and may write."""
+        return self._open(scope, BEGIN_REPEATABLE, deadline)
 
     @contextmanager
     def _open(

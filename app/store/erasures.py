@@ -52,15 +52,14 @@ TELL = """
 """
 
 _VERSION = """
-    SELECT id, valid_from, valid_until, e164, reason, evidence, operation_id,
-           ended_by_operation
+    SELECT id, valid_from, valid_until, e164, reason, evidence::text AS evidence,
+           operation_id, ended_by_operation
     FROM dnc_entry_past
 """
 
 FIND_OF_NUMBER = f"""
     {_VERSION}
     WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
-      AND personal_digest IS NULL
 """
 
 # By the index of lists, from where the last piece ended.
@@ -70,7 +69,6 @@ FIND_OLD = f"""
       AND valid_until >= %(until)s
       AND (valid_until, id, valid_from) > (%(until)s, %(id)s, %(begin)s)
       AND valid_until < now() - make_interval(months => %(months)s)
-      AND personal_digest IS NULL
       AND (e164 > 0 OR reason IS NOT NULL OR evidence IS NOT NULL)
     ORDER BY valid_until, id, valid_from
     LIMIT %(limit)s
@@ -78,9 +76,9 @@ FIND_OLD = f"""
 
 # What made these versions, and what took them off their lists, if it did nothing else.
 FIND_WHY = """
-    SELECT id, why FROM operation
+    SELECT id, why, answer::text AS answer FROM operation
     WHERE organisation_id = %(organisation_id)s AND touched = 1
-      AND why IS NOT NULL AND personal_digest IS NULL
+      AND why IS NOT NULL
       AND (
           id = ANY(%(made)s::bigint[])
           OR id = ANY(%(ended)s::bigint[]) AND kind = 'entry:released'
@@ -122,14 +120,14 @@ BEGINNING: Place = (_EVER, 0, _EVER)
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A version that ended, with what is personal of it."""
+    """A version that ended, with what is personal of it; evidence as JSON."""
 
     id: int
     valid_from: datetime
     valid_until: datetime
     e164: int
     reason: str | None
-    evidence: dict[str, str] | None
+    evidence: str | None
     operation_id: int
     ended_by_operation: int
 
@@ -185,14 +183,15 @@ def find_old(
     return [_past(row) for row in tx.fetch(FIND_OLD, parameters)]
 
 
-def find_why(tx: Open, versions: Sequence[Past]) -> list[tuple[int, str]]:
-    """Return the operations that were about those versions alone, and why."""
+def find_why(tx: Open, versions: Sequence[Past]) -> list[tuple[int, str, str | None]]:
+    """Return the operations of those versions alone, why, and what was answered."""
     parameters = {
         "organisation_id": tx.organisation_id,
         "made": [version.operation_id for version in versions],
         "ended": [version.ended_by_operation for version in versions],
     }
-    return [(row["id"], row["why"]) for row in tx.fetch(FIND_WHY, parameters)]
+    rows = tx.fetch(FIND_WHY, parameters)
+    return [(row["id"], row["why"], row["answer"]) for row in rows]
 
 
 def forget_versions(

@@ -17,12 +17,11 @@ ALTER TABLE organisation ADD COLUMN erasure_key text,
 ALTER TABLE dnc_entry DROP CONSTRAINT dnc_entry_e164_check,
     ADD CONSTRAINT dnc_entry_e164_check
         CHECK (e164 < 0 OR e164 BETWEEN 10 AND 999999999999999) NOT VALID;
-ALTER TABLE dnc_entry_past ADD COLUMN personal_digest bytea;
-ALTER TABLE operation ADD COLUMN personal_digest bytea;
 """
 
 # The role of the application cannot change the past. What these functions let it do is
-# to forget what is personal of it, and nothing else. A digest that is there stays.
+# to forget what is personal of it, and nothing else. What is forgotten is sealed by the
+# digest that is kept in its place; one that is there stays.
 FORGET = """
 CREATE FUNCTION dnc_forget_versions(
     ids bigint[], begins timestamptz[], stand_ins bigint[], digests bytea[]
@@ -35,28 +34,42 @@ BEGIN
     IF EXISTS (SELECT FROM unnest(stand_ins) AS stand_in WHERE stand_in >= 0) THEN
         RAISE EXCEPTION 'what stands for a number is none';
     END IF;
-    UPDATE dnc_entry_past AS past
-    SET e164 = wanted.stand_in, reason = NULL, evidence = NULL,
-        personal_digest = wanted.digest
-    FROM unnest(ids, begins, stand_ins, digests)
-        AS wanted (id, valid_from, stand_in, digest)
-    WHERE past.organisation_id = own AND past.id = wanted.id
-      AND past.valid_from = wanted.valid_from AND past.personal_digest IS NULL;
-    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    WITH gone AS (
+        UPDATE dnc_entry_past AS past
+        SET e164 = wanted.stand_in, reason = NULL, evidence = NULL
+        FROM unnest(ids, begins, stand_ins, digests)
+            AS wanted (id, valid_from, stand_in, digest)
+        WHERE past.organisation_id = own AND past.id = wanted.id
+          AND past.valid_from = wanted.valid_from
+        RETURNING past.id, past.operation_id, wanted.digest
+    ),
+    kept AS (
+        INSERT INTO erased_part (organisation_id, entry_id, operation_id, personal)
+        SELECT own, id, operation_id, digest FROM gone
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) INTO forgotten FROM gone;
     RETURN forgotten;
 END $$;
 
 CREATE FUNCTION dnc_forget_why(ids bigint[], digests bytea[]) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+    own bigint := dncd_organisation();
     forgotten bigint;
 BEGIN
-    UPDATE operation AS done
-    SET why = NULL, personal_digest = wanted.digest
-    FROM unnest(ids, digests) AS wanted (id, digest)
-    WHERE done.organisation_id = dncd_organisation() AND done.id = wanted.id
-      AND done.personal_digest IS NULL;
-    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    WITH gone AS (
+        UPDATE operation AS done SET why = NULL, answer = NULL
+        FROM unnest(ids, digests) AS wanted (id, digest)
+        WHERE done.organisation_id = own AND done.id = wanted.id
+        RETURNING done.id, wanted.digest
+    ),
+    kept AS (
+        INSERT INTO erased_part (organisation_id, entry_id, operation_id, personal)
+        SELECT own, 0, id, digest FROM gone
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) INTO forgotten FROM gone;
     RETURN forgotten;
 END $$;
 

@@ -362,3 +362,31 @@ def test_an_export_says_erased_and_an_import_elsewhere_refuses_that(
         ImportOptions(skip_invalid=True),
     )
     assert (skipped.inserted, skipped.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_sealed_history_verifies_when_somebody_of_it_was_erased(
+    when: str, services: Services, caller: Caller
+) -> None:
+    entry_id = services.suppressions.suppress(caller, DRAFT)
+    services.suppressions.revise(caller, entry_id, Revision(reason="Quokka again"))
+    services.suppressions.suppress(caller, replace(DRAFT, number=OTHER))
+    services.suppressions.release(caller, OTHER, GLOBAL, None, None)
+    anchors = []
+    if when == "after":
+        services.sealing.run()
+        anchors = [services.sealing.newest()]
+
+    for number in (NUMBER, OTHER):
+        services.erasures.erase(caller, number)
+    services.suppressions.suppress(caller, DRAFT)
+    services.erasures.erase(caller, NUMBER)
+    services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    services.sealing.run()
+
+    report = services.audit.verify([anchor for anchor in anchors if anchor])
+    assert report.clean, list(report.lines())
+    assert report.erased == 4
+    exported = str(list(services.audit.records()))
+    for canary in ("9175550148", "9175550149", "uokka"):
+        assert canary not in exported

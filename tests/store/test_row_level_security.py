@@ -31,14 +31,19 @@ TABLES = (
     "lead_status",
     "lead",
     "login_failure",
+    "operation_reach",
+    "seal_leaf",
+    "erased_part",
 )
 
 # What belongs to no organisation.
-OF_NOBODY = ("installation",)
+OF_NOBODY = ("installation", "seal")
 
 
 @pytest.fixture
-def full(services: Services, caller: Caller, database_url: str) -> Caller:
+def full(
+    services: Services, caller: Caller, database: Database, database_url: str
+) -> Caller:
     """The operator of an organisation that has something in every table."""
     services.access.issue(caller, "token", EVERY_GRANT)
     services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", ""))
@@ -49,7 +54,23 @@ def full(services: Services, caller: Caller, database_url: str) -> Caller:
     lead = LeadDraft(NUMBER, read_campaign("SPRING"), "NEW", "", "")
     services.leads.insert(caller, lead)
     folding.fold(database_url, caller.organisation.id, most=1)
+    seal(database, caller)
     return caller
+
+
+SEALED = """
+    WITH leaf AS (
+        INSERT INTO seal_leaf
+        SELECT 1, row_number() OVER (), organisation_id, id, sha256(''), 0, 0, ''
+        FROM operation
+    )
+    INSERT INTO erased_part SELECT organisation_id, 0, id, sha256('') FROM operation
+"""
+
+
+def seal(database: Database, caller: Caller) -> None:
+    with database.transaction(Scope(caller.organisation.id)) as tx:
+        tx.fetch(SEALED, {})
 
 
 @pytest.fixture
@@ -74,7 +95,13 @@ def test_a_statement_that_names_no_organisation_sees_only_its_own_rows(
     own = count(database, Scope(full.organisation.id), table)
     others = count(database, Scope(other.organisation.id), table)
 
-    built_in = {"organisation": 1, "campaign": 2, "lead_status": 3, "operation": 1}
+    built_in = {
+        "organisation": 1,
+        "campaign": 2,
+        "lead_status": 3,
+        "operation": 1,
+        "operation_reach": 1,
+    }
     seldom = {"organisation", "lead_status", "login_failure"}
     assert own > built_in.get(table, 0) or table in seldom
     assert others == built_in.get(table, 0)

@@ -1,0 +1,742 @@
+"""
+Verify an export of dncd's history against its seals and an anchor kept elsewhere.
+
+This one file needs nothing but Python's standard library: no database, no key, and no
+other file of dncd, which computes its seals with it. docs/audit.md tells the formats.
+
+    python3 verify.py --export audit.jsonl.gz --anchors anchors.jsonl
+
+Exit status: 0 when everything is as it was sealed, 1 when something is not, 2 when the
+files cannot be read.
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+NO_ROOT = bytes(32)
+LEAF, NODE = b"\x00", b"\x01"
+
+# A leaf tells how the digest of its versions stood after each so many of them, so that
+# a change in an import of millions is found to within as many.
+STRIDE = 256
+HINT = 8
+
+FINDINGS_TOLD = 1000
+
+Record = Mapping[str, Any]
+Key = tuple[int, int]
+
+
+# --- Digests --------------------------------------------------------------------------
+
+
+def canonical(value: object) -> bytes:
+    """Return *value* as JSON in the one way that is hashed: no blanks, UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def digest(data: bytes) -> bytes:
+    """Return the SHA-256 of *data*."""
+    return hashlib.sha256(data).digest()
+
+
+def personal_digest(salt: bytes, values: Sequence[object]) -> bytes:
+    """Return what stands for personal data, and tells nothing without the salt."""
+    return digest(salt + canonical(values))
+
+
+OPERATION_FIELDS = (
+    "organisation_id",
+    "id",
+    "at",
+    "transaction_id",
+    "token_id",
+    "actor",
+    "dialect",
+    "address",
+    "request_id",
+    "kind",
+    "touched",
+    "idempotency_key",
+)
+VERSION_FIELDS = (
+    "organisation_id",
+    "id",
+    "operation_id",
+    "calling_code",
+    "campaign_id",
+    "purpose",
+    "inserted_at",
+    "valid_from",
+)
+ENDED_FIELDS = (
+    "organisation_id",
+    "id",
+    "operation_id",
+    "valid_from",
+    "valid_until",
+    "ended_by_operation",
+)
+SEAL_FIELDS = (
+    "chain",
+    "sequence",
+    "previous_root",
+    "leaves_root",
+    "leaves",
+    "operations",
+    "cluster",
+    "snapshot",
+    "sealed_at",
+)
+
+
+def operation_digest(values: Sequence[object], personal: bytes) -> bytes:
+    """Return the digest of an operation: its OPERATION_FIELDS, and why."""
+    return digest(canonical(["operation", *values, personal.hex()]))
+
+
+def version_digest(values: Sequence[object], personal: bytes) -> bytes:
+    """Return the digest of an entry's version: its VERSION_FIELDS, and about whom."""
+    return digest(canonical(["version", *values, personal.hex()]))
+
+
+def ended_digest(values: Sequence[object]) -> bytes:
+    """Return the digest of a version's end: its ENDED_FIELDS."""
+    return digest(canonical(["ended", *values]))
+
+
+class Many:
+    """The digest of very many digests, one after another."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._hash = hashlib.sha256()
+        self._trail = bytearray()
+
+    def add(self, each: bytes) -> None:
+        """Take one digest more."""
+        self._hash.update(each)
+        self.count += 1
+        if self.count % STRIDE == 0:
+            self._trail += self._hash.digest()[:HINT]
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of all digests in their order."""
+        return self._hash.digest()
+
+    @property
+    def trail(self) -> bytes:
+        """The digest's first bytes after each STRIDE of them."""
+        return bytes(self._trail)
+
+
+def leaf_hash(operation: bytes, made: Many, ended: Many) -> bytes:
+    """Return the leaf of an operation and the versions that it made and ended."""
+    return digest(
+        LEAF
+        + operation
+        + made.count.to_bytes(8, "big")
+        + made.digest
+        + ended.count.to_bytes(8, "big")
+        + ended.digest
+    )
+
+
+def leaf_hints(operation: bytes, made: Many, ended: Many) -> bytes:
+    """Return what tells where a leaf differs; proves nothing."""
+    parts = (operation, made.digest, ended.digest)
+    return b"".join(part[:HINT] for part in parts) + made.trail + ended.trail
+
+
+class Tree:
+    """RFC 6962's Merkle tree over leaves that come one by one."""
+
+    def __init__(self) -> None:
+        self.leaves = 0
+        self._whole: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Take the next leaf's hash."""
+        self.leaves += 1
+        size, node = 1, leaf
+        while self._whole and self._whole[-1][0] == size:
+            node = digest(NODE + self._whole.pop()[1] + node)
+            size *= 2
+        self._whole.append((size, node))
+
+    @property
+    def root(self) -> bytes:
+        """The tree's root; of no leaves, the SHA-256 of nothing."""
+        if not self._whole:
+            return digest(b"")
+        *rest, (_, node) = self._whole
+        for _, left in reversed(rest):
+            node = digest(NODE + left + node)
+        return node
+
+
+def seal_root(seal: Record) -> bytes:
+    """Return the root of a seal: its SEAL_FIELDS, the root before among them."""
+    return digest(canonical(["seal", FORMAT, *(seal[name] for name in SEAL_FIELDS)]))
+
+
+# --- Anchors --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What is kept outside the database: how far a chain was, and its root."""
+
+    chain: str
+    sequence: int
+    root: str
+    operations: int
+    at: str
+
+    def as_line(self) -> str:
+        """Return the anchor as one line of its file."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(told, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Anchor":
+        """Return the anchor in a line of the file; raises ValueError."""
+        try:
+            told = json.loads(line)
+            return cls(
+                str(told["chain"]),
+                int(told["sequence"]),
+                str(told["root"]),
+                int(told["operations"]),
+                str(told["at"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"not an anchor: {line[:80]!r}"
+            raise ValueError(message) from error
+
+
+def read_anchors(file: Path) -> list[Anchor]:
+    """
+    Return the anchors in *file*, oldest first; none if there is no file.
+
+    A last line without an end was cut off by a crash and is passed over. Raises
+    ValueError for any other line that is no anchor.
+    """
+    try:
+        written = file.read_bytes()
+    except FileNotFoundError:
+        return []
+    whole, _, _ = written.rpartition(b"\n")
+    return [Anchor.from_line(line) for line in whole.split(b"\n") if line.strip()]
+
+
+# --- Verifying ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is not as it was sealed: which kind of change, where, and in words."""
+
+    kind: str
+    place: str
+    words: str
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.kind}: {self.place}: {self.words}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What a verification has found; *findings* holds the first thousand."""
+
+    chain: str = ""
+    seals: int = 0
+    sealed: int = 0
+    waiting: int = 0
+    versions: int = 0
+    erased: int = 0
+    anchors: int = 0
+    root: str = ""
+    found: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything is as it was sealed."""
+        return self.found == 0
+
+    def find(self, kind: str, place: str, words: str) -> None:
+        """Remember one finding."""
+        self.found += 1
+        if len(self.findings) < FINDINGS_TOLD:
+            self.findings.append(Finding(kind, place, words))
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report as text."""
+        yield (
+            f"chain {self.chain}: {self.seals} seals over {self.sealed} operations; "
+            f"{self.waiting} operations wait for their seal; {self.versions} versions "
+            f"of entries, {self.erased} erased; {self.anchors} anchors compared"
+        )
+        if self.root:
+            yield f"root {self.root}"
+        for finding in self.findings:
+            yield str(finding)
+        if self.found > len(self.findings):
+            yield f"and {self.found - len(self.findings)} findings more"
+        yield "VERIFIED" if self.clean else f"TAMPERED: {self.found} findings"
+
+
+def verify(records: Iterable[Record], anchors: Sequence[Anchor]) -> Report:
+    """
+    Return what is not as it was sealed.
+
+    *records* are those of an export, in its order. Takes little memory, and room in a
+    temporary file for every leaf.
+    """
+    with tempfile.NamedTemporaryFile(prefix="dncd-verify-") as scratch:
+        index = sqlite3.connect(scratch.name)
+        try:
+            return _Verification(index, anchors).run(records)
+        finally:
+            index.close()
+
+
+class _Verification:
+    def __init__(self, index: sqlite3.Connection, anchors: Sequence[Anchor]) -> None:
+        self.report = Report()
+        self._chain = _Chain(self.report, index, anchors)
+
+    def run(self, records: Iterable[Record]) -> Report:
+        report = self.report
+        stream = iter(records)
+        head = next(stream, None)
+        if head is None or head.get("type") != "export" or head["format"] != FORMAT:
+            message = f"not an audit export of format {FORMAT}"
+            raise ValueError(message)
+        report.chain = str(head["chain"])
+        first: list[Record] = []
+        for record in stream:
+            if record["type"] == "seal":
+                self._chain.seal(record)
+            elif record["type"] == "leaf":
+                self._chain.leaf(record)
+            else:
+                first.append(record)
+                break
+        self._chain.finish()
+        newest = self._chain.newest
+        # Transactions are numbered anew where a backup is loaded elsewhere.
+        if newest is not None and newest.cluster != head["cluster"]:
+            newest = None
+        contents = _Contents(report, self._chain.leaves(), newest)
+        for key, of_one in groupby(chain(first, stream), _key):
+            if key is None:
+                break
+            contents.take(key, of_one)
+        else:
+            report.find("cut", "end of the export", "the export has no end")
+        contents.finish()
+        return report
+
+
+def _key(record: Record) -> Key | None:
+    """Return which operation a record belongs to; None for the export's end."""
+    kind = record["type"]
+    if kind == "operation":
+        return record["organisation_id"], record["id"]
+    if kind == "version":
+        return record["organisation_id"], record["operation_id"]
+    if kind == "ended":
+        return record["organisation_id"], record["ended_by_operation"]
+    if kind == "end":
+        return None
+    message = f"an export holds no record {kind!r} here"
+    raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Which transactions a seal has seen, in the database cluster where it was made."""
+
+    cluster: str
+    snapshot: str
+
+    def sees(self, transaction_id: int) -> bool:
+        """Whether a transaction had been committed, or was never to be, by then."""
+        least, next_, running = self.snapshot.split(":")
+        if transaction_id < int(least):
+            return True
+        if transaction_id >= int(next_):
+            return False
+        return str(transaction_id) not in running.split(",")
+
+
+class _Chain:
+    """The seals, one after another, each over its leaves."""
+
+    def __init__(
+        self, report: Report, index: sqlite3.Connection, anchors: Sequence[Anchor]
+    ) -> None:
+        self._report = report
+        self._index = index
+        self._at: dict[int, list[Anchor]] = {}
+        for anchor in anchors:
+            self._at.setdefault(anchor.sequence, []).append(anchor)
+        self._seal: Record | None = None
+        self._tree = Tree()
+        self._previous = NO_ROOT.hex()
+        self._last = 0
+        self._operations = 0
+        self.newest: _Seen | None = None
+        index.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE leaf (organisation_id INT, operation_id INT, sequence INT,"
+            " position INT, hash TEXT, made INT, ended INT, hints TEXT);"
+            "CREATE TABLE seal (sequence INT, cluster TEXT, snapshot TEXT,"
+            " before_cluster TEXT, before TEXT);"
+        )
+
+    def seal(self, seal: Record) -> None:
+        """Take the next seal; its leaves follow."""
+        self._close()
+        self._seal = seal
+        self._tree = Tree()
+        report, sequence = self._report, int(seal["sequence"])
+        place = f"seal {sequence}"
+        if sequence > self._last + 1:
+            gone = f"seals {self._last + 1} to {sequence - 1}"
+            report.find("deleted", gone, "are missing from the chain")
+        elif sequence <= self._last:
+            report.find("reordered", place, f"stands after seal {self._last}")
+        if seal["previous_root"] != self._previous:
+            words = "does not continue the root of the seal before"
+            report.find("edited", place, words)
+        if seal["chain"] != report.chain:
+            report.find("edited", place, f"belongs to the chain {seal['chain']}")
+        before = self.newest
+        self._index.execute(
+            "INSERT INTO seal VALUES (?, ?, ?, ?, ?)",
+            (
+                sequence,
+                seal["cluster"],
+                seal["snapshot"],
+                before and before.cluster,
+                before and before.snapshot,
+            ),
+        )
+        if seal["snapshot"] is not None:
+            self.newest = _Seen(seal["cluster"], seal["snapshot"])
+
+    def leaf(self, leaf: Record) -> None:
+        """Take the next leaf of the seal."""
+        seal = self._seal
+        place = f"leaf {leaf['position']} of seal {leaf['sequence']}"
+        if seal is None or leaf["sequence"] != seal["sequence"]:
+            self._report.find("inserted", place, "belongs to no seal")
+        else:
+            if leaf["position"] != self._tree.leaves:
+                words = f"stands at place {self._tree.leaves} of its seal"
+                self._report.find("reordered", place, words)
+            self._tree.add(bytes.fromhex(leaf["hash"]))
+        self._index.execute(
+            "INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                leaf["organisation_id"],
+                leaf["operation_id"],
+                leaf["sequence"],
+                leaf["position"],
+                leaf["hash"],
+                leaf["made"],
+                leaf["ended"],
+                leaf["hints"],
+            ),
+        )
+
+    def _close(self) -> None:
+        """Compare the seal with its leaves and with its anchors."""
+        seal, report = self._seal, self._report
+        if seal is None:
+            return
+        sequence = int(seal["sequence"])
+        place = f"seal {sequence}"
+        report.seals += 1
+        self._operations += self._tree.leaves
+        leaves = int(seal["leaves"])
+        if self._tree.leaves != leaves:
+            less = self._tree.leaves < leaves
+            words = f"{self._tree.leaves} leaves where {leaves} were sealed"
+            report.find("deleted" if less else "inserted", place, words)
+            self._operations += leaves - self._tree.leaves
+        elif self._tree.root.hex() != seal["leaves_root"]:
+            words = "its leaves are others, or in another order, than were sealed"
+            report.find("edited", place, words)
+        if seal["operations"] != self._operations:
+            words = f"counts {seal['operations']} operations for {self._operations}"
+            report.find("edited", place, words)
+            self._operations = int(seal["operations"])
+        root = seal_root(seal).hex()
+        if root != seal["root"]:
+            report.find("edited", place, "its fields do not give its root")
+        for anchor in self._at.pop(sequence, ()):
+            self._compare(anchor, seal)
+        self._previous, self._last = str(seal["root"]), sequence
+        report.root, report.sealed = str(seal["root"]), self._operations
+
+    def _compare(self, anchor: Anchor, seal: Record) -> None:
+        report, place = self._report, f"seal {anchor.sequence}"
+        report.anchors += 1
+        if anchor.chain != report.chain:
+            words = f"the anchor is of another chain, {anchor.chain}"
+            report.find("rewritten", place, words)
+        elif anchor.root != seal["root"]:
+            words = f"has another root than the anchor of {anchor.at}"
+            report.find("rewritten", place, words)
+        elif anchor.operations != seal["operations"]:
+            words = f"the anchor of {anchor.at} counts {anchor.operations} operations"
+            report.find("rewritten", place, words)
+
+    def finish(self) -> None:
+        """Compare the last seal, and look for anchors that no seal is left for."""
+        self._close()
+        for sequence in sorted(self._at):
+            anchor = self._at[sequence][0]
+            self._report.anchors += 1
+            place = f"seal {sequence}"
+            words = (
+                f"anchored at {anchor.at} over {anchor.operations} operations, and the "
+                f"chain ends with seal {self._last} over {self._operations}"
+            )
+            kind = "cut" if sequence > self._last else "deleted"
+            self._report.find(kind, place, words)
+
+    def leaves(self) -> Iterator[tuple[Any, ...]]:
+        """Yield every leaf with its seal's sight, by organisation and operation."""
+        return iter(
+            self._index.execute(
+                "SELECT leaf.*, seal.cluster, seal.snapshot, seal.before_cluster,"
+                " seal.before FROM leaf LEFT JOIN (SELECT * FROM seal"
+                " GROUP BY sequence) AS seal USING (sequence)"
+                " ORDER BY organisation_id, operation_id, sequence, position"
+            )
+        )
+
+
+@dataclass(slots=True)
+class _Group:
+    """An operation with the versions that it made and ended, as they are now."""
+
+    operation: Record | None = None
+    digest: bytes = b""
+    made: Many = field(default_factory=Many)
+    ended: Many = field(default_factory=Many)
+    ids: list[int] = field(default_factory=list)
+
+
+class _Contents:
+    """Operations and versions, compared with their leaves."""
+
+    def __init__(
+        self, report: Report, leaves: Iterator[tuple[Any, ...]], newest: _Seen | None
+    ) -> None:
+        self._report = report
+        self._leaves = leaves
+        self._leaf = next(leaves, None)
+        self._newest = newest
+        self._last: Key = (-1, -1)
+
+    def take(self, key: Key, records: Iterator[Record]) -> None:
+        """Take an operation with all its versions."""
+        report, place = self._report, f"operation {key[1]} of organisation {key[0]}"
+        group = self._read(place, records)
+        if key <= self._last:
+            report.find("reordered", place, "stands at another place of the export")
+            return
+        self._last = key
+        while self._leaf is not None and self._leaf[:2] < key:
+            self._miss()
+        if self._leaf is None or self._leaf[:2] != key:
+            self._unsealed(place, group)
+            return
+        leaf = self._leaf
+        self._leaf = next(self._leaves, None)
+        while self._leaf is not None and self._leaf[:2] == key:
+            words = f"is sealed a second time, by seal {self._leaf[2]}"
+            report.find("inserted", place, words)
+            self._leaf = next(self._leaves, None)
+        place += f" (leaf {leaf[3]} of seal {leaf[2]})"
+        if group.operation is None:
+            report.find("deleted", place, "is missing, though its versions are there")
+            return
+        parts = group.digest, group.made, group.ended
+        if leaf_hash(*parts).hex() == leaf[4]:
+            noted = group.made.count, group.ended.count, leaf_hints(*parts).hex()
+            if leaf[5:8] != noted:
+                report.find("edited", place, "what its leaf notes beside its hash")
+        else:
+            self._tell(place, leaf, group)
+        self._tell_time(place, group.operation, leaf)
+
+    def _read(self, place: str, records: Iterator[Record]) -> "_Group":
+        group = _Group()
+        for record in records:
+            if record["type"] == "operation":
+                if group.operation is not None:
+                    self._report.find("inserted", place, "is there twice")
+                group.operation = record
+                values = [record[name] for name in OPERATION_FIELDS]
+                group.digest = operation_digest(values, self._personal(record))
+            elif record["type"] == "version":
+                if group.made.count % STRIDE == 0:
+                    group.ids.append(record["id"])
+                self._report.versions += 1
+                values = [record[name] for name in VERSION_FIELDS]
+                group.made.add(version_digest(values, self._personal(record)))
+            else:
+                values = [record[name] for name in ENDED_FIELDS]
+                group.ended.add(ended_digest(values))
+        return group
+
+    def _personal(self, record: Record) -> bytes:
+        personal = record["personal"]
+        if "digest" in personal:
+            self._report.erased += record["type"] == "version"
+            return bytes.fromhex(personal["digest"])
+        return personal_digest(bytes.fromhex(personal["salt"]), personal["values"])
+
+    def _unsealed(self, place: str, group: _Group) -> None:
+        report, operation = self._report, group.operation
+        if operation is None:
+            versions = group.made.count + group.ended.count
+            words = f"{versions} versions name it, and there is no such operation"
+            report.find("inserted", place, words)
+        elif self._newest and self._newest.sees(int(operation["transaction_id"])):
+            words = "is older than the newest seal, and no seal holds it"
+            report.find("inserted", place, words)
+        else:
+            report.waiting += 1
+
+    def _miss(self) -> None:
+        leaf = self._leaf
+        assert leaf is not None  # noqa: S101  asked by both callers
+        place = f"operation {leaf[1]} of organisation {leaf[0]}"
+        place += f" (leaf {leaf[3]} of seal {leaf[2]})"
+        self._report.find("deleted", place, "is missing")
+        self._leaf = next(self._leaves, None)
+
+    def _tell(self, place: str, leaf: tuple[Any, ...], group: _Group) -> None:
+        """Find out what differs from the leaf, as far as its hints are true."""
+        report, made, ended = self._report, group.made, group.ended
+        hints = bytes.fromhex(leaf[7])
+        told = False
+        if hints[:HINT] != group.digest[:HINT]:
+            report.find("edited", place, "the operation itself")
+            told = True
+        parts: tuple[tuple[str, Many, int, bytes, list[int]], ...] = (
+            ("versions that it made", made, leaf[5], hints[HINT : 2 * HINT], group.ids),
+            ("versions that it ended", ended, leaf[6], hints[2 * HINT : 3 * HINT], []),
+        )
+        for name, many, count, hint, where in parts:
+            if many.count < count:
+                words = f"{count - many.count} of the {count} {name}"
+                report.find("deleted", place, words + _near(hints, made, where))
+                told = True
+            elif many.count > count:
+                words = f"{many.count - count} besides the {count} {name}"
+                report.find("inserted", place, words + _near(hints, made, where))
+                told = True
+            elif many.digest[:HINT] != hint:
+                words = f"one or more of the {count} {name}"
+                report.find("edited", place, words + _near(hints, made, where))
+                told = True
+        if not told:
+            report.find("edited", place, "its leaf")
+
+    def _tell_time(self, place: str, operation: Record, leaf: tuple[Any, ...]) -> None:
+        """Look whether an operation was there when its seal looked, and not before."""
+        cluster, snapshot, before_cluster, before = leaf[8:12]
+        transaction_id = int(operation["transaction_id"])
+        if snapshot is not None and not _Seen(cluster, snapshot).sees(transaction_id):
+            words = "is younger than the seal that holds it"
+            self._report.find("edited", place, words)
+        if (
+            before is not None
+            and before_cluster == cluster
+            and _Seen(cluster, before).sees(transaction_id)
+        ):
+            words = "claims to be older than a seal that did not hold it"
+            self._report.find("inserted", place, words)
+
+    def finish(self) -> None:
+        """Look for leaves whose operations are gone."""
+        while self._leaf is not None:
+            self._miss()
+
+
+def _near(hints: bytes, made: Many, ids: Sequence[int]) -> str:
+    """Return between which entries the first difference is, where it is known."""
+    if not ids:
+        return ""
+    sealed, now = hints[3 * HINT :], made.trail
+    same = 0
+    while (part := sealed[same : same + HINT]) and part == now[same : same + HINT]:
+        same += HINT
+    chunk = min(same // HINT, len(ids) - 1)
+    following = f" and before {ids[chunk + 1]}" if chunk + 1 < len(ids) else ""
+    return f": at or after entry {ids[chunk]}{following}"
+
+
+# --- Files ----------------------------------------------------------------------------
+
+
+def read_export(file: Path) -> Iterator[Record]:
+    """Yield the records of an export, compressed or not; raises ValueError."""
+    with gzip.open(file, "rb") if _is_gzip(file) else file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                message = f"line {number} of {file} is not JSON"
+                raise ValueError(message) from error
+            if not isinstance(record, dict) or "type" not in record:
+                message = f"line {number} of {file} is no record"
+                raise ValueError(message)
+            yield record
+
+
+def _is_gzip(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(2) == b"\x1f\x8b"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify the files that the command line names; return the exit status."""
+    parser = argparse.ArgumentParser(description="Verify an export of dncd's history.")
+    parser.add_argument("--export", required=True, type=Path, metavar="FILE")
+    parser.add_argument("--anchors", type=Path, metavar="FILE")
+    chosen = parser.parse_args(arguments)
+    try:
+        anchors = read_anchors(chosen.anchors) if chosen.anchors else []
+        report = verify(read_export(chosen.export), anchors)
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        sys.stderr.write(f"cannot be verified: {error or type(error).__name__}\n")
+        return 2
+    sys.stdout.writelines(f"{line}\n" for line in report.lines())
+    return 0 if report.clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
