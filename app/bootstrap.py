@@ -17,6 +17,7 @@ from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.erasures import Erasures
 from app.services.exports import Exports
+from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -48,6 +49,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         checks=checks,
         erasures=Erasures(database, keys, pseudonyms),
         exports=Exports(database),
+        histories=Histories(database, pseudonyms),
         imports=Imports(database),
         keys=keys,
         leads=Leads(database),

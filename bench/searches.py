@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from app.dialects.convoso import wire as convoso
+from app.http.paging import read_page
 from app.store import searches as statements
 from app.store import tallies
 from app.store.database import Database, Plans, Scope
@@ -91,7 +92,7 @@ class Pages:
         stage, caller = self._stage, self._stage.caller
         page_alone = PAGE.format(conditions=meant, offset=offset)
         wanted = convoso.read_filter(fields, caller.organisation)
-        page = convoso.read_page({"offset": str(offset)})
+        page = read_page({"offset": str(offset)})
         zone = ZoneInfo("UTC")
         searches = stage.services.searches
 

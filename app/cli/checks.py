@@ -4,13 +4,18 @@ import json
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 
 import click
 
 from app.cli.files import STANDARD, opened, written
 from app.cli.progress import progress_bar
-from app.cli.session import default_organisation_option, services_for
+from app.cli.session import (
+    as_of_option,
+    default_organisation_option,
+    services_for,
+)
 from app.domain import phone, scopes
 from app.domain.rules import Question, Verdict
 from app.files.compression import Counted, unpacked
@@ -35,14 +40,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @default_organisation_option
 @campaign_option
 @phone_code_option
+@as_of_option
 @json_option
 @click.argument("number")
 @click.pass_context
-def check(  # noqa: PLR0913  one parameter an option
+def check(  # noqa: PLR0913, PLR0917  one parameter an option
     context: click.Context,
     organisation: str,
     campaign: str,
     phone_code: str | None,
+    as_of: datetime | None,
     number: str,
     *,
     as_json: bool,
@@ -50,7 +57,8 @@ def check(  # noqa: PLR0913  one parameter an option
     """
     Tell whether NUMBER may be called, and what stands against it.
 
-    The exit status is 0 if it may be called and 1 if not.
+    With --as-of what the list said then, whether or not checking is switched off. The
+    exit status is 0 if it may be called and 1 if not.
     """
     with services_for(organisation) as (services, caller):
         code = phone_code or caller.organisation.default_phone_code
@@ -58,7 +66,12 @@ def check(  # noqa: PLR0913  one parameter an option
             number=phone.read(number, phone.read_calling_code(code)),
             campaign=scopes.read_called_campaign(campaign),
         )
-        verdict = services.checks.check(caller, question)
+        checks = services.checks
+        verdict = (
+            checks.check(caller, question)
+            if as_of is None
+            else checks.check_as_of(caller, question, as_of)
+        )
     click.echo(_as_json(verdict) if as_json else _in_words(verdict))
     if not verdict.callable:
         context.exit(MAY_NOT_BE_CALLED)

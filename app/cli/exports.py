@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
 
 import click
 
 from app.cli.files import STANDARD, written
 from app.cli.progress import Bar, progress_bar
-from app.cli.session import default_organisation_option, services_for
+from app.cli.session import as_of_option, default_organisation_option, services_for
 from app.domain import scopes
 
 
@@ -24,9 +25,12 @@ from app.domain import scopes
     help='Where to; "-" is standard output, a name in .gz is compressed.',
 )
 @click.option("--campaign", metavar="ID_OR_CODE", help="One list alone.")
-def export(organisation: str, output: str, campaign: str | None) -> None:
+@as_of_option
+def export(
+    organisation: str, output: str, campaign: str | None, as_of: datetime | None
+) -> None:
     """
-    Write the do-not-call list as CSV, as of one moment.
+    Write the do-not-call list as CSV, as of one moment: now, or one that has passed.
 
     What it writes can be imported elsewhere as it is. A file gets its name when it is
     whole, and only its owner may read it.
@@ -37,8 +41,8 @@ def export(organisation: str, output: str, campaign: str | None) -> None:
         progress_bar(hidden=output == STANDARD and sys.stdout.isatty()) as bar,
     ):
         meant = scopes.read_campaign(campaign) if campaign else None
-        total = services.exports.count(caller, meant) if bar.is_shown else 0
-        with closing(services.exports.stream(caller, meant)) as blocks:
+        total = services.exports.count(caller, meant, as_of) if bar.is_shown else 0
+        with closing(services.exports.stream(caller, meant, as_of)) as blocks:
             _write(blocks, write, bar, total)
 
 

@@ -3,12 +3,19 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 
 import click
 
 from app.bootstrap import command_services
 from app.domain.access import Caller
-from app.domain.errors import DncError, StoreUnavailable
+from app.domain.errors import (
+    DncError,
+    InstantInvalid,
+    InstantUnsettled,
+    StoreUnavailable,
+)
+from app.domain.instants import read_instant
 from app.services import Services
 from app.services.organisations import operator
 from app.settings import Settings
@@ -35,11 +42,31 @@ default_organisation_option = click.option(
 )
 
 
+def _read_instant(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> datetime | None:
+    try:
+        return None if value is None else read_instant(value)
+    except InstantInvalid as error:
+        raise click.BadParameter(str(error)) from error
+
+
+as_of_option = click.option(
+    "--as-of",
+    metavar="INSTANT",
+    callback=_read_instant,
+    help="As it was then: ISO 8601 with a zone, such as 2026-11-21T10:00:00Z.",
+)
+
+
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
     """Turn what dncd refuses into a message and exit status 1."""
     try:
         yield
+    except InstantUnsettled as error:
+        message = f"not settled yet, ask again later: {error}"
+        raise click.ClickException(message) from error
     except StoreUnavailable as error:
         message = f"the database cannot be used: {error}"
         raise click.ClickException(message) from error

@@ -12,7 +12,8 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── EvidenceInvalid         ├── EvidenceMissing
     │   ├── OffsetInvalid           ├── LimitInvalid
     │   ├── DateInvalid             ├── RequestMalformed
-    │   ├── ParameterInvalid        ├── TooManyNumbers
+    │   ├── ParameterInvalid ─ InstantInvalid
+    │   ├── TooManyNumbers
     │   ├── ParameterMissing        ├── OperationUnknown
     │   └── FileRefused             a file of numbers that cannot be read to its end
     │       ├── ColumnMissing       ├── TextNotUtf8
@@ -22,8 +23,9 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── TokenInvalid            ├── LoginLocked
     │   └── Forbidden ──┬── EntryForeign
     │                   └── NothingAllowed
-    ├── StoreUnavailable ──┬── OutcomeUnknown
-    │                      └── ErasureKeyWrong
+    ├── StoreUnavailable ─┬─ OutcomeUnknown
+    │                     ├─ InstantUnsettled
+    │                     └─ ErasureKeyWrong
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
@@ -129,6 +131,10 @@ class ParameterInvalid(Refused):
     """A parameter has a value that it cannot have; the message says which."""
 
 
+class InstantInvalid(ParameterInvalid):
+    """No instant that has passed, or one without a zone; the message says which."""
+
+
 class ParameterMissing(Refused):
     """A parameter without which nothing can be done is missing, or too short."""
 
@@ -204,6 +210,14 @@ class StoreUnavailable(DncError):
 
 class OutcomeUnknown(StoreUnavailable):
     """The answer to COMMIT was lost: the change may or may not be stored."""
+
+
+class InstantUnsettled(StoreUnavailable):
+    """
+    What was listed at that instant may yet change: a change from before has not ended.
+
+    Nothing was said about any number; whoever asks again a little later learns it.
+    """
 
 
 class ErasureKeyWrong(StoreUnavailable):

@@ -12,6 +12,7 @@ class OperationKind(StrEnum):
     ENTRY_ERASED = "entry:erased"
     RETENTION_SET = "retention:set"
     RETENTION_APPLIED = "retention:applied"
+    ENTRY_RESTORED = "entry:restored"
     CHECK_BYPASSED = "check:bypassed"
     CHECKING_SWITCHED = "checking:switched"
     EVIDENCE_SWITCHED = "evidence:switched"

@@ -41,6 +41,9 @@ Words = Mapping[type[DncError], WireError]
 
 UNAVAILABLE = WireError(503, "Service unavailable, try again", _UNAVAILABLE)
 
+# Of an instant of which nothing certain can be said yet.
+UNSETTLED = WireError(6070, "as_of is not settled yet, try again", _UNAVAILABLE)
+
 EVERYWHERE: Words = {
     TokenInvalid: WireError(5001, "Auth token is invalid", _UNAUTHORISED),
     Forbidden: WireError(403, "Forbidden", 403),

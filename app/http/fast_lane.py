@@ -32,11 +32,16 @@ _LENGTH = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An operation that has a fast lane: what it needs, and how it is answered."""
+    """
+    An operation that has a fast lane: what it needs, and how it is answered.
+
+    A request with the parameter *unusual* is left to Flask.
+    """
 
     operation: str
     grant: Grant
     answer: Callable[[Services, Caller, forms.Fields], bytes]
+    unusual: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class FastLane:
         caller = None
         try:
             fields = _read_fields(environ)
-            if fields is None:
+            if fields is None or lane.unusual in fields:
                 return self._app(environ, start_response)
             secret = fields.get("auth_token")
             if not secret and "HTTP_AUTHORIZATION" in environ:

@@ -3,6 +3,7 @@
 from marshmallow import EXCLUDE, Schema, fields
 
 from app.http.forms import Parameter
+from app.http.paging import LARGEST_LIMIT, LARGEST_OFFSET
 
 
 class Request(Schema):
@@ -19,6 +20,27 @@ class Request(Schema):
         writeOnly=True,
         format="password",
         example="dncd_0123456789abcdefghijkl012345",
+    )
+
+
+class Paged(Request):
+    """Which part of a long answer is wanted."""
+
+    offset = Parameter(
+        "How many matches to pass over.",
+        type="integer",
+        minimum=0,
+        maximum=LARGEST_OFFSET,
+        default=0,
+        example=0,
+    )
+    limit = Parameter(
+        "How many matches to answer at the most.",
+        type="integer",
+        minimum=1,
+        maximum=LARGEST_LIMIT,
+        default=100,
+        example=100,
     )
 
 

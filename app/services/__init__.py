@@ -8,6 +8,7 @@ from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.erasures import Erasures
 from app.services.exports import Exports
+from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -30,6 +31,7 @@ class Services:
     checks: Checks
     erasures: Erasures
     exports: Exports
+    histories: Histories
     imports: Imports
     keys: Keys
     leads: Leads

@@ -12,10 +12,11 @@ from app.domain.errors import CampaignUnknown, StoreUnavailable
 from app.domain.events import OperationKind
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
 from app.domain.scopes import CampaignReference, Scope, scope_of
+from app.services.settling import settle
 from app.services.together import Together
-from app.store import campaigns, checks, operations
+from app.store import campaigns, checks, operations, versions
 from app.store.checks import Row
-from app.store.database import Database, Plans
+from app.store.database import Database, Open, Plans
 from app.store.database import Scope as DatabaseScope
 
 # So many at once that the database is asked as often as it can answer.
@@ -69,6 +70,27 @@ class Checks:
             self._record_bypass(caller)
         return verdict
 
+    def check_as_of(
+        self, caller: Caller, question: Question, as_of: datetime
+    ) -> Verdict:
+        """
+        Say whether the list let the number be called at that instant.
+
+        The same whenever it is asked, and by the list alone: whether checking is
+        switched off is not looked at. Raises CampaignUnknown, InstantInvalid,
+        InstantUnsettled.
+        """
+        settle(self._database, caller.organisation.id, as_of)
+        scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        with self._database.snapshot(scope) as tx:
+            snapshot = checks.take_snapshot(tx)
+            call = _find_call(tx, question.campaign)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            asked = {question.number.e164}
+            names = stand_ins.require_names(snapshot.erasure_mark, asked)
+            entries = versions.check(tx, asked | names.keys(), as_of)
+        return rules.decide(entries, call, checked=True, checked_at=snapshot.taken_at)
+
     def find_listed(
         self,
         caller: Caller,
@@ -76,22 +98,25 @@ class Checks:
         campaign: CampaignReference | None,
         *,
         with_reasons: bool = False,
+        as_of: datetime | None = None,
     ) -> tuple[Snapshot, Hits]:
         """
         Return which of the numbers may not be called, by their keys.
 
         Why each is listed is told only if that is wanted: there may be very many.
 
-        All from one snapshot. Whether a number is listed is told also where checking is
-        switched off. Raises CampaignUnknown.
+        All from one snapshot; as it was at the instant *as_of*, if one is named.
+        Whether a number is listed is told also where checking is switched off. Raises
+        CampaignUnknown; with *as_of* InstantInvalid and InstantUnsettled.
         """
+        find = checks.find_listed
+        if as_of is not None:
+            settle(self._database, caller.organisation.id, as_of)
+            find = partial(versions.find_listed, as_of=as_of)
         scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
-            call = None
-            if campaign is not None:
-                meant = campaigns.require(tx, campaign)
-                call = Call(meant.id, meant.purpose)
+            call = _find_call(tx, campaign)
             asked = set(e164s)
             stand_ins = self._pseudonyms.of(caller.organisation.id)
             names = stand_ins.require_names(snapshot.erasure_mark, asked)
@@ -99,9 +124,8 @@ class Checks:
             keys = sorted(asked | names.keys())
             found: list[Row] = []
             for start in range(0, len(keys), PIECE):
-                found += checks.find_listed(
-                    tx, keys[start : start + PIECE], with_reasons=with_reasons
-                )
+                piece = keys[start : start + PIECE]
+                found += find(tx, piece, with_reasons=with_reasons)
         if names:
             found = [(names.get(row[0], row[0]), *row[1:]) for row in found]
         return snapshot, _strongest(found, call)
@@ -132,6 +156,13 @@ class Checks:
             OperationKind.CHECK_BYPASSED,
             touched=0,
         )
+
+
+def _find_call(tx: Open, campaign: CampaignReference | None) -> Call | None:
+    if campaign is None:
+        return None
+    meant = campaigns.require(tx, campaign)
+    return Call(meant.id, meant.purpose)
 
 
 def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:

@@ -57,13 +57,12 @@ class Erasures:
         stand_ins = self._pseudonyms.of(caller.organisation.id)
         stand_in = stand_ins.of(number.e164)
         with self._database.transaction(Scope(caller.organisation.id)) as tx:
-            erasures.claim(tx, stand_ins.mark)
             operation_id = operations.next_id(tx)
             tx.act_for(operation_id)
             hidden = erasures.hide(tx, operation_id, number.e164, stand_in)
-            if hidden:
-                erasures.tell(tx)
             versions = erasures.find_of_number(tx, number.e164)
+            if versions:
+                erasures.claim(tx, stand_ins.mark)
             forget(tx, key, stand_ins, versions)
             left = erasures.forget_leads(tx, number.e164)
             operations.append(

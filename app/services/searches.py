@@ -1,6 +1,8 @@
 """Finding entries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from threading import BoundedSemaphore
 
 from app.domain.access import Caller
@@ -9,8 +11,17 @@ from app.domain.erasure import Pseudonyms
 from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference
-from app.store import batches, campaigns, organisations, scans, searches, sizes
-from app.store.database import Database, Plans, Scope
+from app.services.settling import settle
+from app.store import (
+    batches,
+    campaigns,
+    organisations,
+    scans,
+    searches,
+    sizes,
+    versions,
+)
+from app.store.database import Database, Open, Plans, Scope
 
 # What one statement looks up: some tens of milliseconds.
 PIECE = 5000
@@ -35,17 +46,26 @@ class Searches:
         self._scans = BoundedSemaphore(SCANS)
 
     def search(
-        self, caller: Caller, wanted: EntryFilter, page: Page
+        self,
+        caller: Caller,
+        wanted: EntryFilter,
+        page: Page,
+        as_of: datetime | None = None,
     ) -> tuple[list[Entry], int]:
         """
         Return a page of matching entries, and the exact number of all matches.
 
-        All from one snapshot. Raises CampaignUnknown: that nothing was found in
-        a campaign that does not exist would be taken for "may be called".
+        All from one snapshot; as they were at the instant *as_of*, if one is named.
+        Raises CampaignUnknown: that nothing was found in a campaign that does not
+        exist would be taken for "may be called". With *as_of* raises InstantInvalid
+        and InstantUnsettled, and StoreUnavailable as ``browse`` does, unless *wanted*
+        names a number or an id.
         """
         once = self._database.of(caller.organisation.id)
-        if searches.names_few(wanted):
-            stand_ins = self._pseudonyms.of(caller.organisation.id)
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
+        if as_of is not None:
+            found, total = self._search_as_of(caller, wanted, page, as_of)
+        elif searches.names_few(wanted):
             found, total = searches.search_few(once, wanted, page, stand_ins)
         else:
             # Each filter has a statement, which is best carried out in one way.
@@ -71,22 +91,35 @@ class Searches:
             return self.search(caller, EntryFilter(), page)
         if wanted.number is not None and wanted.is_whole:
             return self.search(caller, EntryFilter(numbers=(wanted.number,)), page)
-        if not self._scans.acquire(timeout=SCAN_QUEUE_SECONDS):
-            raise StoreUnavailable
-        try:
-            return self._scan(caller, wanted, page)
-        finally:
-            self._scans.release()
-
-    def _scan(
-        self, caller: Caller, wanted: EntryText, page: Page
-    ) -> tuple[list[Entry], int]:
-        scope = Scope(caller.organisation.id)
-        # The server ends the statement, for it would not notice that nobody waits.
-        with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
-            tx.limit(SCAN_SECONDS)
+        with self._scanning(caller) as tx:
             stand_ins = self._pseudonyms.of(caller.organisation.id)
             return scans.search(tx, wanted, page, stand_ins)
+
+    def _search_as_of(
+        self, caller: Caller, wanted: EntryFilter, page: Page, as_of: datetime
+    ) -> tuple[list[Entry], int]:
+        settle(self._database, caller.organisation.id, as_of)
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
+        if searches.names_few(wanted):
+            scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+            once = self._database.within(scope)
+            return versions.search(once, wanted, page, as_of, stand_ins)
+        with self._scanning(caller) as tx:
+            return versions.search(tx, wanted, page, as_of, stand_ins)
+
+    @contextmanager
+    def _scanning(self, caller: Caller) -> Iterator[Open]:
+        """Let one look at every entry, not many at a time; raises StoreUnavailable."""
+        if not self._scans.acquire(timeout=SCAN_QUEUE_SECONDS):
+            raise StoreUnavailable
+        scope = Scope(caller.organisation.id)
+        try:
+            # The server ends the statement, for it would not notice that nobody waits.
+            with self._database.transaction(scope, deadline=SCAN_SECONDS + 1) as tx:
+                tx.limit(SCAN_SECONDS)
+                yield tx
+        finally:
+            self._scans.release()
 
     def find_on_list(
         self,

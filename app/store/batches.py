@@ -33,10 +33,11 @@ _WANTED = """
 INSERT = """
     INSERT INTO dnc_entry (
         organisation_id, e164, calling_code, campaign_id, purpose, reason, evidence,
-        operation_id
+        inserted_at, valid_from, operation_id
     )
     SELECT %(organisation_id)s::bigint, e164, calling_code, campaign_id, purpose,
-           reason, evidence::jsonb, %(operation_id)s::bigint
+           reason, evidence::jsonb, (SELECT dnc_instant()), (SELECT dnc_instant()),
+           %(operation_id)s::bigint
     FROM unnest(
         %(e164s)s::text::bigint[], %(calling_codes)s::text::smallint[],
         %(campaign_ids)s::text::bigint[], %(purposes)s::text[], %(reasons)s::text[],

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
+from app.store import versions
 from app.store.database import Open
 
 # A row that names no list of its own is of the list that all such rows share.
@@ -54,13 +56,14 @@ PAGES = """
 INSERT = """
     INSERT INTO dnc_entry (
         organisation_id, e164, calling_code, campaign_id, purpose, reason,
-        inserted_at, evidence, operation_id
+        inserted_at, valid_from, evidence, operation_id
     )
     SELECT %(organisation_id)s::bigint, e164, calling_code,
            coalesce(campaign_id, %(campaign_id)s::bigint),
            CASE WHEN campaign_id IS NULL THEN %(purpose)s::text ELSE purpose END,
            CASE WHEN campaign_id IS NULL THEN %(reason)s::text ELSE reason END,
-           coalesce(inserted_at, now()), evidence::jsonb, %(operation_id)s::bigint
+           coalesce(inserted_at, (SELECT dnc_instant())), (SELECT dnc_instant()),
+           evidence::jsonb, %(operation_id)s::bigint
     FROM arranged_entry
     WHERE ctid >= %(start)s::tid AND ctid < %(end)s::tid
     ON CONFLICT DO NOTHING
@@ -87,7 +90,7 @@ COUNT_NEW = """
     )
 """
 
-EXPORT = """
+EXPORT: LiteralString = """
     COPY (
         SELECT CASE WHEN entry.e164 < 0 THEN 'erased' ELSE
                    substr(entry.e164::text, length(entry.calling_code::text) + 1)
@@ -102,7 +105,7 @@ EXPORT = """
                    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
                ) AS inserted_at,
                entry.evidence
-        FROM dnc_entry AS entry
+        FROM {entries}
         JOIN campaign ON campaign.organisation_id = entry.organisation_id
                      AND campaign.id = entry.campaign_id
         WHERE entry.organisation_id = %(organisation_id)s
@@ -110,8 +113,8 @@ EXPORT = """
     ) TO STDOUT (FORMAT csv, HEADER)
 """
 
-COUNT = """
-    SELECT count(*) AS entries FROM dnc_entry
+COUNT: LiteralString = """
+    SELECT count(*) AS entries FROM {entries}
     WHERE organisation_id = %(organisation_id)s
       AND (%(campaign_id)s::bigint IS NULL OR campaign_id = %(campaign_id)s)
 """
@@ -189,16 +192,22 @@ def count_new(tx: Open, shared: Shared) -> int:
     return new
 
 
-def count(tx: Open, campaign_id: int | None) -> int:
-    """Return how many entries there are to export."""
-    entries: int = tx.fetch(COUNT, _filter(tx, campaign_id))[0]["entries"]
+def count(tx: Open, campaign_id: int | None, as_of: datetime | None) -> int:
+    """Return how many entries there are to export, or were at that instant."""
+    statement = COUNT.format(entries=_entries(as_of))
+    parameters = _filter(tx, campaign_id, as_of)
+    entries: int = tx.fetch(statement, parameters)[0]["entries"]
     return entries
 
 
-def export(tx: Open, campaign_id: int | None) -> Iterator[bytes]:
+def export(
+    tx: Open, campaign_id: int | None, as_of: datetime | None
+) -> Iterator[bytes]:
     """Yield the entries as CSV with a header, many rows at a time, as of one moment."""
     rows: list[bytes | bytearray | memoryview] = []
-    with tx.connection.cursor().copy(EXPORT, _filter(tx, campaign_id)) as copy:
+    statement = EXPORT.format(entries=_entries(as_of))
+    parameters = _filter(tx, campaign_id, as_of)
+    with tx.connection.cursor().copy(statement, parameters) as copy:
         for row in copy:
             rows.append(row)
             if len(rows) == BLOCK_ROWS:
@@ -207,8 +216,18 @@ def export(tx: Open, campaign_id: int | None) -> Iterator[bytes]:
     yield b"".join(rows)
 
 
-def _filter(tx: Open, campaign_id: int | None) -> dict[str, object]:
-    return {"organisation_id": tx.organisation_id, "campaign_id": campaign_id}
+def _entries(as_of: datetime | None) -> LiteralString:
+    return "dnc_entry AS entry" if as_of is None else versions.AS_OF
+
+
+def _filter(
+    tx: Open, campaign_id: int | None, as_of: datetime | None
+) -> dict[str, object]:
+    return {
+        "organisation_id": tx.organisation_id,
+        "campaign_id": campaign_id,
+        "as_of": as_of,
+    }
 
 
 def _parameters(tx: Open, shared: Shared) -> dict[str, object]:

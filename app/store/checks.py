@@ -22,7 +22,7 @@ from app.store.lookups import Lookup, Rows
 _CHECK: LiteralString = """
     SELECT NULL::bigint AS e164, NULL::bigint AS id, NULL::bigint AS campaign_id,
            NULL::text AS name, NULL::text AS purpose,
-           CASE WHEN has_erased_entries THEN erasure_key END AS reason,
+           erasure_key AS reason,
            now() AS instant, checking_enabled AS flag
     FROM organisation
     WHERE id = $1::bigint
@@ -67,7 +67,7 @@ FIND_LISTED = """
 
 SNAPSHOT = """
     SELECT pg_current_snapshot()::text AS name, now() AS taken_at, checking_enabled,
-           CASE WHEN has_erased_entries THEN erasure_key END AS erasure_mark
+           erasure_key AS erasure_mark
     FROM organisation WHERE id = %(organisation_id)s
 """
 

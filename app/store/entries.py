@@ -38,14 +38,14 @@ ENTRIES: LiteralString = """
 # The entry and its operation in one statement: either both are there or neither is.
 INSERT = f"""
     WITH list AS ({campaigns.MEANT}),
-    started AS (SELECT nextval('operation_id_seq') AS id),
+    started AS (SELECT nextval('operation_id_seq') AS id, dnc_instant() AS at),
     added AS (
         INSERT INTO dnc_entry (
             organisation_id, e164, calling_code, campaign_id, purpose, reason,
-            evidence, operation_id
+            evidence, inserted_at, valid_from, operation_id
         )
         SELECT %(organisation_id)s, %(e164)s, %(calling_code)s, list.id, %(purpose)s,
-               %(reason)s, %(evidence)s::jsonb, started.id
+               %(reason)s, %(evidence)s::jsonb, started.at, started.at, started.id
         FROM list, started
         WHERE list.id <> -1 OR %(purpose_is_known)s OR EXISTS (
             SELECT FROM purpose
@@ -55,14 +55,15 @@ INSERT = f"""
             organisation_id, e164, campaign_id,
             (CASE WHEN campaign_id = -1 THEN purpose ELSE '' END)
         ) DO NOTHING
-        RETURNING id, operation_id
+        RETURNING id, operation_id, valid_from
     ),
     recorded AS (
         INSERT INTO operation (
-            organisation_id, id, token_id, actor, dialect, address, request_id,
+            organisation_id, id, at, token_id, actor, dialect, address, request_id,
             kind, why, touched
         )
-        SELECT %(organisation_id)s, added.operation_id, %(token_id)s::bigint,
+        SELECT %(organisation_id)s, added.operation_id, added.valid_from,
+               %(token_id)s::bigint,
                %(actor)s, %(dialect)s, %(address)s::inet, %(request_id)s,
                %(kind)s, %(reason)s, 1
         FROM added
@@ -85,13 +86,12 @@ LOCK = f"""
     FOR UPDATE OF entry
 """
 
-# A later version begins later, even if this transaction read its clock earlier.
+# When the version begins is for a trigger to say, whoever revises.
 REVISE = """
     UPDATE dnc_entry
     SET e164 = %(e164)s, calling_code = %(calling_code)s,
         campaign_id = %(campaign_id)s, purpose = %(purpose)s, reason = %(reason)s,
-        operation_id = %(operation_id)s, revised = true,
-        valid_from = greatest(now(), valid_from + interval '1 microsecond')
+        operation_id = %(operation_id)s, revised = true
     WHERE organisation_id = %(organisation_id)s AND id = %(id)s
 """
 
@@ -107,7 +107,7 @@ RELEASE = """
         RETURNING id
     )
     SELECT (SELECT count(*) FROM gone) AS released,
-           CASE WHEN has_erased_entries THEN erasure_key END AS erasure_mark
+           erasure_key AS erasure_mark
     FROM organisation WHERE id = %(organisation_id)s
 """
 

@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 from app.domain.errors import ErasureKeyWrong
 from app.store.database import Open
 
-# Whoever erases for the same organisation meanwhile waits.
+# Every question from the commit on is asked under stand-ins as well.
 CLAIM = """
     UPDATE organisation SET erasure_key = %(mark)s
     WHERE id = %(organisation_id)s
@@ -44,11 +44,6 @@ HIDE = """
         valid_from = greatest(now(), valid_from + interval '1 microsecond')
     WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
     RETURNING id
-"""
-
-TELL = """
-    UPDATE organisation SET has_erased_entries = true
-    WHERE id = %(organisation_id)s AND NOT has_erased_entries
 """
 
 _VERSION = """
@@ -138,7 +133,7 @@ class Past:
 
 
 def claim(tx: Open, mark: str) -> None:
-    """Let this organisation's stand-ins be of that key; raises ErasureKeyWrong."""
+    """Tell that there are stand-ins, made with that key; raises ErasureKeyWrong."""
     if not tx.fetch(CLAIM, {"organisation_id": tx.organisation_id, "mark": mark}):
         raise ErasureKeyWrong
 
@@ -153,11 +148,6 @@ def hide(tx: Open, operation_id: int, e164: int, stand_in: int) -> int:
     }
     merged = tx.fetch(MERGE, parameters)
     return len(merged) + len(tx.fetch(HIDE, parameters))
-
-
-def tell(tx: Open) -> None:
-    """Let every question from now on be asked under stand-ins as well."""
-    tx.fetch(TELL, {"organisation_id": tx.organisation_id})
 
 
 def find_of_number(tx: Open, e164: int) -> list[Past]:

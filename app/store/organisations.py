@@ -51,7 +51,7 @@ SWITCH_EVIDENCE = """
 """
 
 ERASURE_MARK = """
-    SELECT CASE WHEN has_erased_entries THEN erasure_key END AS mark
+    SELECT erasure_key AS mark
     FROM organisation WHERE id = %(organisation_id)s
 """
 

@@ -27,7 +27,7 @@ SEARCH: LiteralString = f"""
     SELECT total.n AS total, own.erasure_mark, shown.*
     FROM (SELECT count(*) AS n FROM found) AS total
     CROSS JOIN (
-        SELECT CASE WHEN has_erased_entries THEN erasure_key END AS erasure_mark
+        SELECT erasure_key AS erasure_mark
         FROM organisation WHERE id = %(organisation_id)s
     ) AS own
     LEFT JOIN (

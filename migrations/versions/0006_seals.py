@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 # One row. The key itself is never here: its fingerprint tells a wrong one.
 INSTALLATION = """

@@ -6,14 +6,12 @@ revision = "0011"
 down_revision = "0006"
 
 # A forgotten number is kept as a keyed hash of it, which is negative, so that it is no
-# number, and unique where the number was. Whether an organisation has such entries is
-# told where every question looks already; by which key they were made, a digest tells.
-# What is there already fits either constraint: it need not be looked at.
+# number, and unique where the number was. Whether an organisation has any of them is
+# told where every question looks already: by a digest of the key that made them. What
+# is there already fits either constraint: it need not be looked at.
 STAND_INS = """
 ALTER TABLE organisation ADD COLUMN erasure_key text,
-    ADD COLUMN has_erased_entries boolean NOT NULL DEFAULT false,
-    ADD COLUMN retention_months int CHECK (retention_months >= 60),
-    ADD CHECK (erasure_key IS NOT NULL OR NOT has_erased_entries);
+    ADD COLUMN retention_months int CHECK (retention_months >= 60);
 ALTER TABLE dnc_entry DROP CONSTRAINT dnc_entry_e164_check,
     ADD CONSTRAINT dnc_entry_e164_check
         CHECK (e164 < 0 OR e164 BETWEEN 10 AND 999999999999999) NOT VALID;

@@ -1,8 +1,10 @@
 """A person who is forgotten stays suppressed, whoever asks, in whatever way."""
 
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -18,6 +20,7 @@ from app.domain.errors import (
     Forbidden,
     NotSuppressed,
 )
+from app.domain.history import Subject
 from app.domain.leads import LeadDraft
 from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
@@ -390,3 +393,79 @@ def test_a_sealed_history_verifies_when_somebody_of_it_was_erased(
     exported = str(list(services.audit.records()))
     for canary in ("9175550148", "9175550149", "uokka"):
         assert canary not in exported
+
+
+def test_what_was_listed_at_an_instant_stays_told_of_an_erased_number(
+    services: Services, fresh: Services, caller: Caller
+) -> None:
+    entry_id = services.suppressions.suppress(caller, DRAFT)
+    services.suppressions.suppress(caller, replace(DRAFT, number=OTHER))
+    services.suppressions.release(caller, OTHER, GLOBAL, None, None)
+    listed_at = instant_of(services, caller)
+    services.erasures.erase(caller, NUMBER)
+    services.erasures.erase(caller, OTHER)
+
+    for found in (fresh, services):
+        for number, may_call in ((NUMBER, False), (OTHER, True)):
+            question = Question(number)
+            verdict = found.checks.check_as_of(caller, question, listed_at)
+            assert verdict.callable is may_call
+            _, hits = found.checks.find_listed(
+                caller, [number.e164], None, as_of=listed_at
+            )
+            assert (number.e164 not in hits) is may_call
+        (entry,), total = found.searches.search(caller, SEARCH, Page(), as_of=listed_at)
+        assert (entry.id, entry.number, entry.reason, total) == (
+            entry_id,
+            NUMBER,
+            None,
+            1,
+        )
+
+
+def test_the_history_of_an_erased_number_tells_everything_but_what_was_personal(
+    services: Services, fresh: Services, caller: Caller
+) -> None:
+    entry_id = services.suppressions.suppress(caller, DRAFT)
+    services.erasures.erase(caller, NUMBER, "ticket 4711")
+
+    subject = Subject(numbers=(NUMBER,))
+    (first, second), total = fresh.histories.find(caller, subject, Page())
+    by_id, _ = services.histories.find(caller, Subject(entry_id=entry_id), Page())
+    proof = fresh.histories.prove(caller, NUMBER, None)
+
+    assert total == 2
+    assert [version.entry.reason for version in (first, second)] == [None, None]
+    assert first.ended_by == second.made_by
+    assert second.made_by is not None
+    assert (second.made_by.kind, second.made_by.why) == (
+        "entry:erased",
+        "ticket 4711",
+    )
+    assert first.made_by is not None
+    assert first.made_by.why is None
+    assert {version.entry.number for version in by_id} == {PhoneNumber("1", "")}
+    assert len(proof.listed_at(None)) == 1
+
+
+def test_a_deleted_entry_that_was_erased_is_restored_and_blocks(
+    services: Services, fresh: Services, caller: Caller
+) -> None:
+    entry_id = services.suppressions.suppress(caller, DRAFT)
+    services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    services.erasures.erase(caller, NUMBER)
+    assert is_callable(fresh, caller, NUMBER)
+
+    services.histories.restore(caller, entry_id)
+
+    for found in (fresh, services):
+        assert not is_callable(found, caller, NUMBER)
+        (entry,), _ = found.searches.search(caller, SEARCH, Page())
+        assert entry.id == entry_id
+
+
+def instant_of(services: Services, caller: Caller) -> datetime:
+    """Return an instant after all that was done so far, by the database's clock."""
+    snapshot, _ = services.checks.find_listed(caller, [], None)
+    time.sleep(0.01)
+    return snapshot.taken_at

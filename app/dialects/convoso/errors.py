@@ -18,6 +18,8 @@ from app.domain.errors import (
     EntryRepeated,
     EntryUnknown,
     IdInvalid,
+    InstantInvalid,
+    InstantUnsettled,
     LeadNameInvalid,
     LeadStatusInvalid,
     LeadStatusMissing,
@@ -31,7 +33,13 @@ from app.domain.errors import (
 )
 from app.http import current
 from app.http.dialect import Failure
-from app.http.envelope import EVERYWHERE, WireError, Words, write_failure
+from app.http.envelope import (
+    EVERYWHERE,
+    UNSETTLED,
+    WireError,
+    Words,
+    write_failure,
+)
 
 
 def _number(error: WireError) -> Words:
@@ -44,6 +52,8 @@ def _page(error: WireError) -> Words:
 
 _PARAMETER = WireError(6008, "Invalid parameter")
 _CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
+# What dncd adds to both editions.
+_AS_OF: Words = {InstantInvalid: _PARAMETER, InstantUnsettled: UNSETTLED}
 _STATUS: Words = {LeadStatusInvalid: WireError(6005, "Invalid lead status")}
 
 # The operations that Convoso's editions do not tell apart.
@@ -91,6 +101,7 @@ _DOCUMENTED: Mapping[str, Words] = {
     },
     "dnc_search": {
         **EVERYWHERE,
+        **_AS_OF,
         **_number(WireError(6006, "Invalid phone format")),
         **_page(_PARAMETER),
         DateInvalid: _PARAMETER,
@@ -147,6 +158,7 @@ _LIVE: Mapping[str, Words] = {
     },
     "dnc_search": {
         **EVERYWHERE,
+        **_AS_OF,
         CampaignUnknown: WireError(6006, "Invalid Campaign ID"),
         OffsetInvalid: WireError(7231, "Invalid offset value"),
         LimitInvalid: WireError(7258, "Invalid limit value"),

@@ -11,6 +11,7 @@ from app.http.current import require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
 from app.http.forms import Fields
+from app.http.paging import read_page
 from app.http.schemas import Answer
 
 blueprint = dialect_blueprint("convoso", "/v1", write_error)
@@ -55,12 +56,14 @@ def dnc_search(fields: Fields) -> Response:
     Find entries of the do-not-call list.
 
     Oldest id first, stable while paging; `total` is the exact number of all matches.
-    A number without its phone_code is found whatever code it is listed under.
+    A number without its phone_code is found whatever code it is listed under. With
+    `as_of` everything is as it was at that instant, as in a check.
     """
     caller = require_caller()
-    page = wire.read_page(fields)
+    page = read_page(fields)
     wanted = wire.read_filter(fields, caller.organisation)
-    found, total = services().searches.search(caller, wanted, page)
+    as_of = wire.read_as_of(fields)
+    found, total = services().searches.search(caller, wanted, page, as_of)
     zone = ZoneInfo(caller.organisation.time_zone)
     return wire.write_page(page, total, (wire.write_entry(e, zone) for e in found))
 
@@ -101,7 +104,7 @@ def leads_search(fields: Fields) -> Response:
     Oldest id first, stable while paging; `total` is the exact number of all matches.
     """
     caller = require_caller()
-    page = wire.read_page(fields)
+    page = read_page(fields)
     wanted = wire.read_lead_filter(fields, caller.organisation)
     found, total = services().leads.search(caller, wanted, page)
     zone = ZoneInfo(caller.organisation.time_zone)
@@ -117,7 +120,7 @@ def status_search(fields: Fields) -> Response:
 
     In the order of their codes.
     """
-    page = wire.read_page(fields)
+    page = read_page(fields)
     found, total = services().leads.search_statuses(
         require_caller(), wire.read_status_code(fields), page
     )
@@ -136,7 +139,7 @@ def campaigns_search(fields: Fields) -> Response:
 
     In the order of their ids; the built-in lists 0 and -1 are not among them.
     """
-    page = wire.read_page(fields)
+    page = read_page(fields)
     found, total = services().campaigns.search(
         require_caller(), wire.read_campaign_id(fields), page
     )

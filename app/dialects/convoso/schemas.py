@@ -7,7 +7,6 @@ A schema says which parameters an operation needs; what their values mean is rea
 
 from marshmallow import Schema, fields
 
-from app.dialects.convoso.wire import LARGEST_LIMIT, LARGEST_OFFSET
 from app.domain.errors import (
     CallingCodeInvalid,
     CampaignUnknown,
@@ -17,7 +16,7 @@ from app.domain.errors import (
 )
 from app.domain.texts import NAME_LENGTH, PURPOSE_LENGTH, REASON_LENGTH
 from app.http.forms import Parameter
-from app.http.schemas import Answer, Request
+from app.http.schemas import Answer, Paged, Request
 
 
 def _number(missed: type[Refused] | None = None) -> Parameter:
@@ -86,27 +85,6 @@ class DncUpdate(Request):
     purpose = _purpose("The new purpose; `-BLANK-` clears it.")
 
 
-class Paged(Request):
-    """Which part of a long answer is wanted."""
-
-    offset = Parameter(
-        "How many matches to pass over.",
-        type="integer",
-        minimum=0,
-        maximum=LARGEST_OFFSET,
-        default=0,
-        example=0,
-    )
-    limit = Parameter(
-        "How many matches to answer at the most.",
-        type="integer",
-        minimum=1,
-        maximum=LARGEST_LIMIT,
-        default=100,
-        example=100,
-    )
-
-
 class DncSearch(Paged):
     """What to look for; an empty parameter counts as absent."""
 
@@ -122,6 +100,11 @@ class DncSearch(Paged):
     )
     reason = _reason("Exactly this reason; `-BLANK-` none, `-NOTBLANK-` any.")
     purpose = _purpose("Exactly this purpose; `-BLANK-` none, `-NOTBLANK-` any.")
+    as_of = Parameter(
+        "dncd's own: the list as it was at this instant, ISO 8601 with a zone.",
+        maxLength=40,
+        example="2026-03-31T09:30:00Z",
+    )
 
 
 class DncDelete(Request):

@@ -1,23 +1,20 @@
 """Convoso's requests into our words, and our answers into Convoso's."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flask import Response
 
-from app.domain import dates, leads, phone, scopes, texts
+from app.domain import dates, instants, leads, phone, scopes, texts
 from app.domain.access import Organisation
 from app.domain.entries import UNCHANGED, Draft, Entry, EntryFilter, Page, Revision
 from app.domain.errors import (
     EntryUnknown,
     IdInvalid,
     LeadStatusMissing,
-    LimitInvalid,
-    OffsetInvalid,
     PurposeInvalid,
     ReasonInvalid,
-    Refused,
 )
 from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.phone import PhoneNumber
@@ -25,13 +22,11 @@ from app.domain.scopes import Campaign, CampaignReference
 from app.domain.texts import BLANK, NOT_BLANK, TextFilter
 from app.http.envelope import write_json
 from app.http.forms import Fields
+from app.http.paging import read_id
 
 BLANK_TEXT = "-BLANK-"
 NOT_BLANK_TEXT = "-NOTBLANK-"
-LARGEST_OFFSET = 100_000
-LARGEST_LIMIT = 1000
 
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _YES = {"true", "1", "yes", "on"}
 
 
@@ -47,7 +42,7 @@ def read_draft(fields: Fields) -> Draft:
 
 def read_revision(fields: Fields) -> tuple[int, Revision]:
     """Return which entry an update means, and what it changes."""
-    return _read_id(fields["id"], EntryUnknown), Revision(
+    return read_id(fields["id"], EntryUnknown), Revision(
         phone_number=fields.get("phone_number") or UNCHANGED,
         calling_code=fields.get("phone_code") or UNCHANGED,
         campaign=scopes.read_campaign(fields["campaign_id"])
@@ -66,7 +61,7 @@ def read_filter(fields: Fields, organisation: Organisation) -> EntryFilter:
     zone = ZoneInfo(organisation.time_zone)
     numbers, calling_code = _read_number_filter(given, organisation)
     return EntryFilter(
-        id=_read_id(given["id"], IdInvalid) if "id" in given else None,
+        id=read_id(given["id"], IdInvalid) if "id" in given else None,
         campaign=_read_campaign_filter(given),
         numbers=numbers,
         calling_code=calling_code,
@@ -78,16 +73,9 @@ def read_filter(fields: Fields, organisation: Organisation) -> EntryFilter:
     )
 
 
-def read_page(fields: Fields) -> Page:
-    """Return which part of the answer is wanted; the first hundred by default."""
-    return Page(
-        offset=_read_number_up_to(
-            fields.get("offset") or "0", 0, LARGEST_OFFSET, OffsetInvalid
-        ),
-        limit=_read_number_up_to(
-            fields.get("limit") or "100", 1, LARGEST_LIMIT, LimitInvalid
-        ),
-    )
+def read_as_of(fields: Fields) -> datetime | None:
+    """Return the instant whose list is searched, or None for now."""
+    return instants.read_instant(fields["as_of"]) if fields.get("as_of") else None
 
 
 def read_release(
@@ -118,7 +106,7 @@ def read_lead_filter(fields: Fields, organisation: Organisation) -> LeadFilter:
     given = {name: value for name, value in fields.items() if value}
     numbers, calling_code = _read_number_filter(given, organisation)
     return LeadFilter(
-        id=_read_id(given["id"], IdInvalid) if "id" in given else None,
+        id=read_id(given["id"], IdInvalid) if "id" in given else None,
         numbers=numbers,
         calling_code=calling_code,
         campaign=_read_campaign_filter(given),
@@ -128,7 +116,7 @@ def read_lead_filter(fields: Fields, organisation: Organisation) -> LeadFilter:
 
 def read_campaign_id(fields: Fields) -> int | None:
     """Return the one campaign that is asked for, or None for all."""
-    return _read_id(fields["id"], IdInvalid) if fields.get("id") else None
+    return read_id(fields["id"], IdInvalid) if fields.get("id") else None
 
 
 def read_status_code(fields: Fields) -> str | None:
@@ -225,21 +213,6 @@ def _read_number_filter(
 def _read_campaign_filter(given: Fields) -> CampaignReference | None:
     text = given.get("campaign_id")
     return scopes.read_campaign(text) if text else None
-
-
-def _read_id(text: str, refusal: type[Refused]) -> int:
-    if not _WHOLE_NUMBER.fullmatch(text):
-        raise refusal
-    return int(text)
-
-
-def _read_number_up_to(
-    text: str, smallest: int, largest: int, refusal: type[Refused]
-) -> int:
-    value = _read_id(text, refusal)
-    if not smallest <= value <= largest:
-        raise refusal
-    return value
 
 
 def _read_reason(text: str) -> str | None:

@@ -17,7 +17,10 @@ DIALECT = Dialect(
     errors=WIRE_ERRORS,
     lanes={
         "/v1/dnc/check": Lane(
-            operation="check", grant=Grant.CHECK, answer=wire.answer_check
+            operation="check",
+            grant=Grant.CHECK,
+            answer=wire.answer_check,
+            unusual=wire.AS_OF,
         )
     },
 )

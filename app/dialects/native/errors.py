@@ -11,13 +11,21 @@ from flask import Response
 
 from app.domain.access import Edition
 from app.domain.errors import (
+    AlreadySuppressed,
     CallingCodeInvalid,
     CampaignUnknown,
     ColumnMissing,
+    EntryRepeated,
+    EntryUnknown,
     FileRefused,
     FileTooLarge,
     FormatUnknown,
+    IdInvalid,
+    InstantInvalid,
+    InstantUnsettled,
+    LimitInvalid,
     NumberInvalid,
+    OffsetInvalid,
     ParameterInvalid,
     PurposeInvalid,
     ReasonInvalid,
@@ -28,11 +36,21 @@ from app.domain.errors import (
 )
 from app.http import limits
 from app.http.dialect import Failure
-from app.http.envelope import EVERYWHERE, WireError, Words, write_failure
+from app.http.envelope import (
+    EVERYWHERE,
+    UNSETTLED,
+    WireError,
+    Words,
+    write_failure,
+)
 
 _NUMBER: Words = {
     NumberInvalid: WireError(6006, "Invalid phone number"),
     CallingCodeInvalid: WireError(6006, "Invalid phone number"),
+}
+_AS_OF: Words = {
+    InstantInvalid: WireError(6008, "Invalid parameter"),
+    InstantUnsettled: UNSETTLED,
 }
 _CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
 
@@ -49,16 +67,17 @@ _FILE: Words = {
 }
 
 _WORDS: Mapping[str, Words] = {
-    "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN},
     "erase": {
         **EVERYWHERE,
         **_NUMBER,
         ReasonInvalid: WireError(6057, "Invalid reason"),
     },
+    "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN, **_AS_OF},
     "check_batch": {
         **EVERYWHERE,
         **_NUMBER,
         **_CAMPAIGN,
+        **_AS_OF,
         TooManyNumbers: WireError(
             6061, f"Too many numbers: at most {limits.BATCH_NUMBERS} a request"
         ),
@@ -71,9 +90,25 @@ _WORDS: Mapping[str, Words] = {
         PurposeInvalid: WireError(6058, "Invalid purpose", 400),
         RowsRejected: WireError(6068, "Rows rejected, nothing was stored", 400),
     },
+    "history_of": {
+        **EVERYWHERE,
+        **_NUMBER,
+        OffsetInvalid: WireError(6008, "Invalid parameter"),
+        LimitInvalid: WireError(6008, "Invalid parameter"),
+        IdInvalid: WireError(6008, "Invalid parameter"),
+        ParameterInvalid: WireError(6008, "Invalid parameter"),
+    },
+    "restore_entry": {
+        **EVERYWHERE,
+        EntryRepeated: WireError(6007, "Duplicate entry"),
+        AlreadySuppressed: WireError(6008, "Phone already in DNC"),
+        EntryUnknown: WireError(6056, "DNC ID not found"),
+    },
     "export_list": {
         **EVERYWHERE,
+        **_AS_OF,
         CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
+        InstantInvalid: WireError(6008, "Invalid parameter", 400),
     },
 }
 

@@ -155,7 +155,12 @@ IMPORT_ANSWER = Answers(
 )
 
 EXPORT_PARAMETERS = [
-    query("campaign_id", "One list alone, by its id or code; every list if absent.")
+    query("campaign_id", "One list alone, by its id or code; every list if absent."),
+    query(
+        "as_of",
+        "The list as it was at this instant, ISO 8601 with a zone; now if absent.",
+        maxLength=40,
+    ),
 ]
 
 EXPORT_ANSWER = Answers(

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response
 
 from app.dialects.native.errors import ROWS_REJECTED
+from app.dialects.native.wire import AS_OF, read_as_of
 from app.domain import phone, scopes, texts
 from app.domain.access import Organisation
 from app.domain.errors import ParameterInvalid
@@ -106,10 +108,17 @@ def write_report(report: ImportReport) -> Response:
     return Response(text, status=status, content_type="application/json")
 
 
-def read_export(query: Mapping[str, str]) -> CampaignReference | None:
-    """Return which list is wanted, None for all; raises CampaignUnknown."""
+def read_export(
+    query: Mapping[str, str],
+) -> tuple[CampaignReference | None, datetime | None]:
+    """
+    Return which list is wanted, None for all, and as of when, None for now.
+
+    Raises CampaignUnknown, InstantInvalid.
+    """
     campaign = query.get("campaign_id")
-    return scopes.read_campaign(campaign) if campaign else None
+    as_of = read_as_of(query.get(AS_OF))
+    return scopes.read_campaign(campaign) if campaign else None, as_of
 
 
 def _read_flag(query: Mapping[str, str], name: str) -> bool:

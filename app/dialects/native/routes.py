@@ -2,7 +2,14 @@
 
 from flask import Response, request
 
-from app.dialects.native import file_schemas, files, schemas, wire
+from app.dialects.native import (
+    file_schemas,
+    files,
+    history,
+    history_schemas,
+    schemas,
+    wire,
+)
 from app.dialects.native.errors import WIRE_ERRORS, write_error
 from app.domain.access import Grant
 from app.files.lead_lists import LeadList
@@ -11,6 +18,7 @@ from app.http.current import require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
 from app.http.forms import Fields, read_query, read_whole
+from app.http.paging import read_page
 from app.services.imports import Source
 from app.services.scrubs import Counts
 
@@ -36,8 +44,12 @@ def check(fields: Fields) -> Response:
     organisation's list, on that campaign's, or on that of the campaign's purpose;
     without a campaign, if it is on the organisation's. Whatever was acknowledged
     before the question came is seen.
+
+    With `as_of` the answer is what the list said at that instant, and the same
+    whenever it is asked: a change that is still under way is waited for, up to a
+    second, or 6070 says that the instant is not settled yet.
     """
-    answer = wire.answer_check(services(), require_caller(), fields)
+    answer = wire.answer_check_as_of(services(), require_caller(), fields)
     return Response(answer, content_type="application/json")
 
 
@@ -65,11 +77,15 @@ def check_batch() -> Response:
     """
     Ask which of many numbers may be called.
 
-    Up to 50,000 numbers of one calling code, all answered from one snapshot.
+    Up to 50,000 numbers of one calling code, all answered from one snapshot; with
+    `as_of` as the list was at that instant.
     """
     batch = wire.read_batch(read_whole(request, limits.BATCH_BYTES))
     snapshot, hits = services().checks.find_listed(
-        require_caller(), [key for key in batch.keys if key is not None], batch.campaign
+        require_caller(),
+        [key for key in batch.keys if key is not None],
+        batch.campaign,
+        as_of=batch.as_of,
     )
     answer = wire.write_batch(batch, snapshot, hits)
     return Response(answer, content_type="application/json")
@@ -134,11 +150,53 @@ def import_list() -> Response:
 )
 def export_list() -> Response:
     """
-    Get the list as CSV, as of one moment.
+    Get the list as CSV, as of one moment: now, or an instant of the past.
 
     An answer that breaks off without its end is not complete. Reasons and purposes are
     as they were stored: open a list of unknown origin as text, not as formulas.
     """
-    wanted = files.read_export(read_query(request))
-    rows = services().exports.stream(require_caller(), wanted)
+    campaign, as_of = files.read_export(read_query(request))
+    rows = services().exports.stream(require_caller(), campaign, as_of)
     return streams.answer(request, rows, CSV)
+
+
+@described.form_operation(
+    "/dnc/history",
+    Grant.READ,
+    history_schemas.History(),
+    history_schemas.HistoryAnswer,
+)
+def history_of(fields: Fields) -> Response:
+    """
+    Tell everything that was ever listed of a number, and who did it.
+
+    Every version of every entry that has or had the number, deleted ones too, each
+    with the operations that made and ended it; or of one entry, by its id. In the order
+    in which they began, stable while paging; `total` is exact. Of a number or an id
+    that never was listed there are none.
+    """
+    caller = require_caller()
+    page = read_page(fields)
+    subject = history.read_subject(fields, caller.organisation)
+    versions, total = services().histories.find(caller, subject, page)
+    return history.write_history(page, total, versions)
+
+
+@described.form_operation(
+    "/dnc/restore",
+    Grant.INSERT,
+    history_schemas.Restore(),
+    history_schemas.Restored,
+)
+def restore_entry(fields: Fields) -> Response:
+    """
+    Put a deleted entry back on its list.
+
+    It has the same id, number, list, reason and evidence as when it was deleted, and
+    its history stays whole. When this answers success the number is blocked, in every
+    dialect. 6007 says that the entry is listed; 6008 that its list holds the number
+    again, by the entry whose `id` is told: in both cases the number is blocked.
+    """
+    entry_id = history.read_entry_id(fields)
+    services().histories.restore(require_caller(), entry_id)
+    return history.write_restored(entry_id)

@@ -30,6 +30,12 @@ class Check(Request):
         maxLength=30,
         example="111",
     )
+    as_of = Parameter(
+        "An instant that has passed, ISO 8601 with a zone: what the list said then, "
+        "whether or not checking is switched off. Absent or empty: now.",
+        maxLength=40,
+        example="2026-11-21T09:45:00Z",
+    )
 
 
 def _text(description: str, example: str) -> fields.String:
@@ -74,6 +80,12 @@ class CheckVerdict(Schema):
     checked_at = _text(
         "The instant of the database that was read, ISO 8601.",
         "2026-11-21T10:00:00.654321+00:00",
+    )
+    as_of = fields.String(
+        metadata={
+            "description": "The instant that was asked about; only if one was.",
+            "format": "date-time",
+        }
     )
     matches = fields.List(
         fields.Nested(CheckMatch),
@@ -171,6 +183,12 @@ BATCH_BODY = Body(
                 "maxLength": 30,
                 "description": "The campaign that the calls are for, by id or code.",
             },
+            "as_of": {
+                "type": "string",
+                "maxLength": 40,
+                "description": "An instant that has passed, ISO 8601 with a zone: what "
+                "the list said then. Absent or empty: now.",
+            },
             "numbers": {
                 "type": "array",
                 "maxItems": limits.BATCH_NUMBERS,
@@ -194,7 +212,8 @@ _INSTANT = {"type": "string", "format": "date-time"}
 BATCH_ANSWER = Answers(
     media_type="application/json",
     description="Counts, and what stands out; or `success` false with one of these "
-    "codes. 6006 Invalid phone number (the phone_code), 6026 Invalid campaign ID, "
+    "codes. 6006 Invalid phone number (the phone_code), 6008 Invalid parameter (the "
+    "as_of), 6026 Invalid campaign ID, "
     f"6061 Too many numbers: at most {limits.BATCH_NUMBERS} a request.",
     schema={
         "type": "object",
@@ -216,6 +235,10 @@ BATCH_ANSWER = Answers(
                         "type": "string",
                         "description": "PostgreSQL's name of the one snapshot that "
                         "everything was read from.",
+                    },
+                    "as_of": {
+                        **_INSTANT,
+                        "description": "The instant that was asked about, if one was.",
                     },
                     "checking": {
                         "type": "string",

@@ -7,11 +7,12 @@ Written by hand where it is hot: one check, and each of fifty thousand numbers.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Response
 
-from app.domain import phone, scopes, texts
+from app.domain import instants, phone, scopes, texts
 from app.domain.access import Caller
 from app.domain.causes import Cause
 from app.domain.errors import (
@@ -30,6 +31,9 @@ from app.services import Services
 from app.services.checks import Hits
 from app.services.erasures import Erased
 
+# The parameter that asks about an instant rather than about now.
+AS_OF = "as_of"
+
 _CALLABLE = (
     '{"success":true,"data":{"callable":true,"phone_code":"%s","phone_number":"%s",'
     '"checked_at":"%s","matches":[]}}'
@@ -44,6 +48,7 @@ class Batch:
     """Many numbers to ask about; *keys* has None where a number is invalid."""
 
     campaign: CampaignReference | None
+    as_of: datetime | None
     keys: Sequence[int | None]
     causes: Mapping[int, Cause]
 
@@ -52,6 +57,26 @@ def answer_check(services: Services, caller: Caller, fields: Fields) -> bytes:
     """Return the answer to a check; raises what reading and checking raise."""
     question = read_question(fields)
     return write_verdict(question, services.checks.check(caller, question))
+
+
+def answer_check_as_of(services: Services, caller: Caller, fields: Fields) -> bytes:
+    """Return the answer to a check of an instant, or of now where none is named."""
+    as_of = read_as_of(fields.get(AS_OF))
+    if as_of is None:
+        return answer_check(services, caller, fields)
+    question = read_question(fields)
+    verdict = services.checks.check_as_of(caller, question, as_of)
+    return _dump(
+        {
+            "success": True,
+            "data": {AS_OF: as_of.isoformat(), **_verdict(question, verdict)},
+        }
+    )
+
+
+def read_as_of(text: str | None) -> datetime | None:
+    """Return the instant that is asked about, None for now; raises InstantInvalid."""
+    return instants.read_instant(text) if text else None
 
 
 def read_question(fields: Fields) -> Question:
@@ -86,13 +111,7 @@ def write_verdict(question: Question, verdict: Verdict) -> bytes:
             _CALLABLE
             % (number.calling_code, number.national, verdict.checked_at.isoformat())
         ).encode()
-    data = {
-        "callable": verdict.callable,
-        "phone_code": number.calling_code,
-        "phone_number": number.national,
-        "checked_at": verdict.checked_at.isoformat(),
-        "matches": [_write_match(match) for match in verdict.matches],
-    }
+    data = _verdict(question, verdict)
     if not verdict.checked:
         data["checking"] = "off"
     return _dump({"success": True, "data": data})
@@ -111,7 +130,8 @@ def read_batch(body: bytes) -> Batch:
         raise TooManyNumbers
     code = phone.read_calling_code(_read_text(members.get("phone_code")))
     campaign = scopes.read_called_campaign(_read_text(members.get("campaign_id")))
-    return Batch(campaign, *_read_numbers(numbers, phone.bulk_reader(code)))
+    as_of = read_as_of(_read_text(members.get(AS_OF)))
+    return Batch(campaign, as_of, *_read_numbers(numbers, phone.bulk_reader(code)))
 
 
 def write_batch(batch: Batch, snapshot: Snapshot, hits: Hits) -> bytes:
@@ -135,7 +155,9 @@ def write_batch(batch: Batch, snapshot: Snapshot, hits: Hits) -> bytes:
             {"index": index, "cause": cause} for index, cause in batch.causes.items()
         ],
     }
-    if not snapshot.checking_enabled:
+    if batch.as_of is not None:
+        data[AS_OF] = batch.as_of.isoformat()
+    elif not snapshot.checking_enabled:
         data["checking"] = "off"
     head = _dump({"success": True, "data": data}).removesuffix(b"}}")
     return b'%b,"listed":[%b]}}' % (head, ",".join(listed).encode())
@@ -184,6 +206,17 @@ def _read_text(value: object) -> str:
             return str(value)
         case _:
             raise RequestMalformed
+
+
+def _verdict(question: Question, verdict: Verdict) -> dict[str, object]:
+    number = question.number
+    return {
+        "callable": verdict.callable,
+        "phone_code": number.calling_code,
+        "phone_number": number.national,
+        "checked_at": verdict.checked_at.isoformat(),
+        "matches": [_write_match(match) for match in verdict.matches],
+    }
 
 
 def _write_match(match: Match) -> dict[str, str]:

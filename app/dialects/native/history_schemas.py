@@ -1,0 +1,188 @@
+"""The shape of what the native dialect asks and tells of a number's history."""
+
+from marshmallow import EXCLUDE, Schema, fields
+
+from app.domain.errors import EntryUnknown
+from app.http.forms import Parameter
+from app.http.schemas import Answer, Paged, Request
+
+
+def _text(description: str, example: str, **more: object) -> fields.String:
+    return fields.String(
+        required=True,
+        metadata={"description": description, "example": example, **more},
+    )
+
+
+def _nullable(description: str, example: str, **more: object) -> fields.String:
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": description, "example": example, **more},
+    )
+
+
+_INSTANT = {"format": "date-time"}
+
+
+class History(Paged):
+    """A number or an entry; one of them is needed."""
+
+    phone_number = Parameter(
+        "The number within its phone_code, in any spelling.",
+        maxLength=64,
+        example="5551234567",
+    )
+    phone_code = Parameter(
+        "The number's ITU calling code; absent: whatever code it is listed under.",
+        maxLength=4,
+        example="1",
+    )
+    id = Parameter(
+        "One entry alone, in the number's place.",
+        pattern="^[0-9]{0,18}$",
+    )
+
+
+class Restore(Request):
+    """Which entry is to be listed again."""
+
+    id = Parameter(
+        "The entry's id, which search and history tell.",
+        missed=EntryUnknown,
+        pattern="^[0-9]{1,18}$",
+        example="5083",
+    )
+
+
+class Restored(Answer):
+    """The entry that is listed again, or the one that is in the way."""
+
+    id = fields.Integer(
+        metadata={
+            "description": "The entry's id; with 6008 the id of the entry by which "
+            "the list holds the number again.",
+            "format": "int64",
+            "example": 5083,
+        }
+    )
+
+
+class Operation(Schema):
+    """One changing request: what it did, who sent it, when and from where."""
+
+    class Meta:
+        """A client must bear an answer that has grown."""
+
+        unknown = EXCLUDE
+
+    id = _text("The operation's id.", "7")
+    kind = _text(
+        "What was done: `entry:suppressed`, `entry:revised`, `entry:released`, "
+        "`entry:restored`, `entries:imported` and others.",
+        "entry:suppressed",
+    )
+    at = _text(
+        "When, by the database's clock.", "2026-11-21T09:30:00.123456+00:00", **_INSTANT
+    )
+    token = _nullable(
+        "The name of the token that was shown; null at the command line.", "dialer"
+    )
+    actor = _text("Who it was: the token's name, or `cli:` and a user.", "dialer")
+    dialect = _text("Through which door it came.", "convoso")
+    address = _nullable("From which address; null if not over HTTP.", "192.0.2.7")
+    request_id = _text(
+        "The request's `X-Request-ID`, or empty.", "qpcnkodejzrrtbvnthla"
+    )
+    why = _nullable("The reason that was given; of an import the file.", "DNC")
+    touched = fields.Integer(
+        required=True,
+        metadata={
+            "description": "How many entries it made, changed or ended.",
+            "format": "int64",
+            "example": 1,
+        },
+    )
+
+
+class Version(Schema):
+    """An entry as it was from one instant up to, and without, another."""
+
+    class Meta:
+        """A client must bear an answer that has grown."""
+
+        unknown = EXCLUDE
+
+    id = _text("The entry's id; all versions of an entry have the same.", "5083")
+    phone_number = _text("The number without its calling code.", "5551234567")
+    phone_code = _text("Its calling code.", "1")
+    campaign_id = _text("The list: 0, -1 or a campaign.", "0")
+    campaign_uid = _text("The campaign's code.", "0")
+    campaign_name = _text("The campaign's name.", "Global DNC")
+    purpose = _text("The purpose, or empty.", "")
+    reason = _text("The reason, or empty.", "ConsentRevoked")
+    evidence = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={
+            "description": "What was told of the request, by name.",
+            "example": {},
+        },
+    )
+    inserted_at = _text(
+        "The instant of the opt-out.", "2026-11-21T09:30:00.123456+00:00", **_INSTANT
+    )
+    valid_from = _text(
+        "Since when it was so.", "2026-11-21T09:30:00.123456+00:00", **_INSTANT
+    )
+    valid_until = _nullable(
+        "Up to when, that instant not included; null: it is so now.",
+        "2026-11-21T10:00:00.654321+00:00",
+        **_INSTANT,
+    )
+    made_by = fields.Nested(
+        Operation,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What made this version."},
+    )
+    ended_by = fields.Nested(
+        Operation,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What ended it; null: it is so now."},
+    )
+
+
+class HistoryData(Schema):
+    """A page of versions."""
+
+    class Meta:
+        """A client must bear an answer that has grown."""
+
+        unknown = EXCLUDE
+
+    offset = fields.Integer(required=True, metadata={"example": 0})
+    limit = fields.Integer(required=True, metadata={"example": 100})
+    total = fields.Integer(
+        required=True,
+        metadata={
+            "description": "How many versions there are in all.",
+            "format": "int64",
+            "example": 1,
+        },
+    )
+    versions = fields.List(
+        fields.Nested(Version),
+        required=True,
+        metadata={"description": "In the order in which they began."},
+    )
+
+
+class HistoryAnswer(Answer):
+    """The versions in their envelope."""
+
+    data = fields.Nested(
+        HistoryData, metadata={"description": "Only where success is true."}
+    )

@@ -1,0 +1,451 @@
+"""What was listed at an instant: told the same whenever it is asked."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from app.domain.access import Caller
+from app.domain.dates import Interval
+from app.domain.entries import Draft, EntryFilter, Page, Revision
+from app.domain.errors import (
+    CampaignUnknown,
+    DncError,
+    InstantInvalid,
+    InstantUnsettled,
+)
+from app.domain.phone import PhoneNumber
+from app.domain.rules import Question
+from app.domain.scopes import Campaign, read_campaign
+from app.services import Services, settling
+from app.services.organisations import operator
+from app.store.database import Database, Scope
+from tests.conftest import make_organisation
+
+NUMBER = PhoneNumber("1", "5551234567")
+OTHER = PhoneNumber("1", "5551234568")
+GLOBAL = read_campaign("0")
+MICROSECOND = timedelta(microseconds=1)
+
+OPEN = """
+    SELECT set_config('role', 'dncd_app', true),
+           set_config('dncd.organisation', %(organisation)s, true)
+"""
+
+PUT = """
+    INSERT INTO dnc_entry (
+        organisation_id, e164, calling_code, campaign_id, operation_id
+    )
+    VALUES (%(organisation)s::bigint, %(e164)s, 1, 0, 1)
+"""
+
+
+def now(url: str) -> datetime:
+    """Return the database's clock, by which everything is dated."""
+    with psycopg.connect(url) as connection:
+        [row] = connection.execute("SELECT clock_timestamp()").fetchall()
+        instant: datetime = row[0]
+        return instant.astimezone(UTC)
+
+
+def versions(url: str) -> list[tuple[int, datetime, datetime | None]]:
+    """Return when each version of each entry began and ended, oldest first."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT id, valid_from, NULL::timestamptz AS valid_until FROM dnc_entry"
+            " UNION ALL SELECT id, valid_from, valid_until FROM dnc_entry_past"
+            " ORDER BY valid_from"
+        ).fetchall()
+
+
+def is_listed(
+    services: Services, caller: Caller, at: datetime, number: PhoneNumber = NUMBER
+) -> bool:
+    """Ask in each of the ways that there are, which all must say the same."""
+    single = services.checks.check_as_of(caller, Question(number), at)
+    _, hits = services.checks.find_listed(caller, [number.e164], None, as_of=at)
+    found, total = services.searches.search(
+        caller, EntryFilter(numbers=(number,)), Page(), at
+    )
+    everything, all_of_them = services.searches.search(
+        caller, EntryFilter(), Page(limit=1000), at
+    )
+    exported = b"".join(services.exports.stream(caller, None, at)).decode()
+    answers = {
+        not single.callable,
+        number.e164 in hits,
+        bool(found),
+        bool(total),
+        number in {entry.number for entry in everything},
+        f"\n{number.national},{number.calling_code}," in exported,
+    }
+    assert len(answers) == 1, answers
+    assert all_of_them == len(everything) == exported.count("\n") - 1
+    assert services.exports.count(caller, None, at) == all_of_them
+    return answers.pop()
+
+
+@contextmanager
+def held_open(url: str, caller: Caller) -> Iterator[psycopg.Connection]:
+    """Yield a transaction of another program that lists NUMBER when it commits."""
+    parameters = {"organisation": str(caller.organisation.id), "e164": NUMBER.e164}
+    with psycopg.connect(url) as connection:
+        connection.execute(OPEN, parameters)
+        connection.execute(PUT, parameters)
+        yield connection
+
+
+def test_every_question_tells_what_was_listed_between_insert_and_release(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    before = now(database_url)
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    during = now(database_url)
+    services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    after = now(database_url)
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    again = now(database_url)
+
+    told = [
+        is_listed(services, caller, instant)
+        for instant in (before, during, after, again)
+    ]
+
+    assert told == [False, True, False, True]
+
+
+def test_a_version_is_there_from_its_first_instant_up_to_and_without_its_last(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    [(_, begins, ends)] = versions(database_url)
+
+    told = [
+        is_listed(services, caller, instant)
+        for instant in (begins - MICROSECOND, begins, ends - MICROSECOND, ends)
+    ]
+
+    assert told == [False, True, True, False]
+
+
+def test_at_each_instant_exactly_one_version_of_a_revised_entry_is_there(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    reasons = ["zero", "one", "two", "three"]
+    entry_id = services.suppressions.suppress(
+        caller, Draft(NUMBER, GLOBAL, None, reasons[0])
+    )
+    for reason in reasons[1:]:
+        services.suppressions.revise(caller, entry_id, Revision(reason=reason))
+    begins = [begin for _, begin, _ in versions(database_url)]
+
+    def told(at: datetime) -> list[str | None]:
+        found, total = services.searches.search(
+            caller, EntryFilter(id=entry_id), Page(), at
+        )
+        assert total == len(found)
+        return [entry.reason for entry in found]
+
+    assert [told(begin) for begin in begins] == [[reason] for reason in reasons]
+    assert told(begins[0] - MICROSECOND) == []
+    assert [told(begin - MICROSECOND) for begin in begins[1:]] == [
+        [reason] for reason in reasons[:-1]
+    ]
+
+
+def test_an_entry_that_moved_is_found_where_it_was(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    campaign = Campaign(0, "SPRING", "Spring", "", "TELEMKT")
+    spring = read_campaign(str(services.campaigns.add(caller, None, campaign)))
+    entry_id = services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    before = now(database_url)
+    services.suppressions.revise(
+        caller, entry_id, Revision(campaign=spring, phone_number=OTHER.national)
+    )
+    after = now(database_url)
+
+    def listed(number: PhoneNumber, campaign: str, at: datetime) -> bool:
+        question = Question(number, read_campaign(campaign))
+        by_check = not services.checks.check_as_of(caller, question, at).callable
+        _, hits = services.checks.find_listed(
+            caller, [number.e164], question.campaign, as_of=at
+        )
+        assert by_check == (number.e164 in hits)
+        return by_check
+
+    assert listed(NUMBER, "SPRING", before)
+    assert not listed(OTHER, "SPRING", before)
+    assert not listed(NUMBER, "SPRING", after)
+    assert listed(OTHER, "SPRING", after)
+    exported = [
+        b"".join(services.exports.stream(caller, spring, at)).count(b"\n") - 1
+        for at in (before, after)
+    ]
+    assert exported == [0, 1]
+
+
+def test_an_instant_that_has_not_passed_is_refused(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    ahead = now(database_url) + timedelta(seconds=30)
+
+    with pytest.raises(InstantInvalid, match="has not passed"):
+        services.checks.check_as_of(caller, Question(NUMBER), ahead)
+    with pytest.raises(InstantInvalid):
+        services.checks.find_listed(caller, [NUMBER.e164], None, as_of=ahead)
+    with pytest.raises(InstantInvalid):
+        services.searches.search(caller, EntryFilter(), Page(), ahead)
+    with pytest.raises(InstantInvalid):
+        services.exports.stream(caller, None, ahead)
+
+
+def test_a_campaign_that_does_not_exist_is_refused_at_any_instant(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    at = now(database_url)
+    nowhere = read_campaign("NOSUCH")
+
+    with pytest.raises(CampaignUnknown):
+        services.checks.check_as_of(caller, Question(NUMBER, nowhere), at)
+    with pytest.raises(CampaignUnknown):
+        services.searches.search(caller, EntryFilter(campaign=nowhere), Page(), at)
+    with pytest.raises(CampaignUnknown):
+        services.exports.stream(caller, nowhere, at)
+
+
+def test_what_began_before_and_ends_too_late_leaves_the_instant_unsettled(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    before = now(database_url)
+    time.sleep(1.1)
+    with held_open(database_url, caller) as late:
+        at = now(database_url)
+        time.sleep(0.01)
+
+        began = time.monotonic()
+        for ask in (
+            lambda: services.checks.check_as_of(caller, Question(NUMBER), at),
+            lambda: services.checks.find_listed(caller, [1], None, as_of=at),
+            lambda: services.searches.search(caller, EntryFilter(), Page(), at),
+            lambda: services.exports.stream(caller, None, at),
+        ):
+            with pytest.raises(InstantUnsettled):
+                ask()
+        waited = time.monotonic() - began
+        # What was listed a second before it began cannot change any more.
+        assert not is_listed(services, caller, before)
+        late.commit()
+
+    assert 3.0 < waited < 5.5
+    assert is_listed(services, caller, at)
+    assert not is_listed(services, caller, before)
+
+
+def test_a_commit_within_the_second_is_waited_for_and_seen(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    with held_open(database_url, caller) as late:
+        at = now(database_url)
+        time.sleep(0.01)
+        threading.Timer(0.3, late.commit).start()
+        began = time.monotonic()
+
+        verdict = services.checks.check_as_of(caller, Question(NUMBER), at)
+
+        assert 0.2 < time.monotonic() - began < 1.0
+        assert not verdict.callable
+        time.sleep(0.2)
+
+
+def test_one_that_is_rolled_back_was_never_there(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    with held_open(database_url, caller) as late:
+        at = now(database_url)
+        time.sleep(0.01)
+        threading.Timer(0.2, late.rollback).start()
+
+        assert services.checks.check_as_of(caller, Question(NUMBER), at).callable
+        time.sleep(0.2)
+
+
+def test_other_organisations_and_what_reads_are_not_waited_for(
+    services: Services, caller: Caller, database: Database, database_url: str
+) -> None:
+    other = operator(
+        services.organisations.add("test", make_organisation("Other")), "test"
+    )
+    reading = Scope(caller.organisation.id)
+    with held_open(database_url, other), database.transaction(reading) as tx:
+        tx.fetch("SELECT count(*) FROM dnc_entry", {})
+        at = now(database_url)
+        time.sleep(0.01)
+        began = time.monotonic()
+
+        assert not is_listed(services, caller, at)
+
+        assert time.monotonic() - began < 0.9
+
+
+def test_what_is_changed_without_saying_for_whom_is_waited_for_by_all(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as late:
+        late.execute("SELECT dnc_instant()")
+        at = now(database_url)
+        time.sleep(0.01)
+
+        with pytest.raises(InstantUnsettled):
+            services.checks.check_as_of(caller, Question(NUMBER), at)
+
+
+def test_a_long_import_is_unsettled_only_from_when_it_began_to_store(
+    services: Services, caller: Caller, database: Database, database_url: str
+) -> None:
+    scope = Scope(caller.organisation.id)
+    with database.transaction(scope) as tx:
+        tx.fetch("SELECT now()", {})
+        time.sleep(1.1)
+        reading = now(database_url)
+        time.sleep(1.1)
+        [row] = tx.fetch("SELECT dnc_instant() AS at", {})
+
+        assert not is_listed(services, caller, reading)
+        with pytest.raises(InstantUnsettled):
+            services.checks.check_as_of(caller, Question(NUMBER), row["at"])
+
+
+def test_all_that_a_transaction_changes_has_one_instant(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    campaign = Campaign(0, "SPRING", "Spring", "")
+    spring = read_campaign(str(services.campaigns.add(caller, None, campaign)))
+    many = [PhoneNumber("1", str(5551000000 + n)) for n in range(20)]
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    services.suppressions.suppress_many(caller, [Draft(x, GLOBAL) for x in many])
+    services.suppressions.release_many(caller, many, GLOBAL)
+    entry_id = services.suppressions.suppress(caller, Draft(OTHER, GLOBAL))
+    services.suppressions.revise(caller, entry_id, Revision(campaign=spring))
+
+    with psycopg.connect(database_url) as connection:
+        told = connection.execute(
+            "SELECT operation.id, count(*), array_agg(DISTINCT version.at) ="
+            " ARRAY[operation.at] FROM operation JOIN ("
+            " SELECT operation_id AS by, valid_from AS at FROM dnc_entry"
+            " UNION ALL SELECT operation_id, valid_from FROM dnc_entry_past"
+            " UNION ALL SELECT ended_by_operation, valid_until FROM dnc_entry_past"
+            ") AS version ON version.by = operation.id"
+            " GROUP BY operation.id, operation.at"
+            " ORDER BY operation.id"
+        ).fetchall()
+
+    assert [(count, same) for _, count, same in told] == [
+        (1, True),
+        (20, True),
+        (20, True),
+        (1, True),
+        (2, True),
+    ]
+
+
+def test_code_of_the_release_before_dates_its_revisions_alike(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    """The last release's own statement, which reads the clock at its BEGIN."""
+    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+    organisation = str(caller.organisation.id)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(OPEN, {"organisation": organisation})
+        time.sleep(0.05)
+        connection.execute("SELECT set_config('dncd.operation', '1', true)")
+        connection.execute(
+            "UPDATE dnc_entry SET reason = 'x', valid_from ="
+            " greatest(now(), valid_from + interval '1 microsecond')"
+        )
+
+    [(_, _, ends), (_, begins, _)] = versions(database_url)
+    assert ends == begins
+
+
+def test_answers_given_during_a_storm_of_changes_never_change(
+    services: Services, caller: Caller, database_url: str
+) -> None:
+    numbers = [PhoneNumber("1", str(5552000000 + n)) for n in range(6)]
+    stop = threading.Event()
+    given: list[tuple[datetime, PhoneNumber, bool]] = []
+
+    def change(seed: int) -> None:
+        chance = random.Random(seed)
+        while not stop.is_set():
+            number = chance.choice(numbers)
+            try:
+                if chance.random() < 0.5:
+                    services.suppressions.suppress(caller, Draft(number, GLOBAL))
+                else:
+                    services.suppressions.release(caller, number, GLOBAL, None, None)
+            except DncError:
+                pass
+
+    def ask(seed: int) -> None:
+        chance = random.Random(seed)
+        while not stop.is_set():
+            at = now(database_url) - timedelta(milliseconds=chance.choice([0, 0, 1, 5]))
+            number = chance.choice(numbers)
+            verdict = services.checks.check_as_of(caller, Question(number), at)
+            given.append((at, number, verdict.callable))
+
+    threads = [threading.Thread(target=change, args=[n]) for n in range(2)]
+    threads += [threading.Thread(target=ask, args=[n]) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(3)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert len(given) > 50
+    assert {told for _, _, told in given} == {True, False}
+    for at, number, told in given:
+        verdict = services.checks.check_as_of(caller, Question(number), at)
+        assert verdict.callable == told, (at, number)
+
+
+@pytest.mark.parametrize("how", ["campaign", "inserted", "reason", "all"])
+def test_totals_of_an_instant_are_exact_for_every_filter(
+    services: Services, caller: Caller, database_url: str, how: str
+) -> None:
+    for n in range(30):
+        number = PhoneNumber("1", str(5553000000 + n))
+        reason = "odd" if n % 2 else "even"
+        services.suppressions.suppress(caller, Draft(number, GLOBAL, None, reason))
+    at = now(database_url)
+    gone = [PhoneNumber("1", str(5553000000 + n)) for n in range(0, 30, 3)]
+    services.suppressions.release_many(caller, gone, GLOBAL)
+    wanted = {
+        "campaign": EntryFilter(campaign=GLOBAL),
+        "inserted": EntryFilter(inserted=(Interval(at - timedelta(hours=1), at),)),
+        "reason": EntryFilter(reason="odd"),
+        "all": EntryFilter(),
+    }[how]
+
+    pages = [
+        services.searches.search(caller, wanted, Page(offset, 7), at)
+        for offset in range(0, 35, 7)
+    ]
+
+    expected = 15 if how == "reason" else 30
+    assert {total for _, total in pages} == {expected}
+    ids = [entry.id for found, _ in pages for entry in found]
+    assert len(ids) == expected
+    assert ids == sorted(ids)
+
+
+def test_waiting_is_bounded_by_a_second() -> None:
+    assert settling.PATIENCE_SECONDS <= 1.0
