@@ -7,23 +7,27 @@ metrics, and the words of refusals.
 """
 
 import base64
+import getpass
 import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import RemoteDisconnected
+from http.client import HTTPException, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 import pytest
 import requests
@@ -37,7 +41,8 @@ from app.store import embedded
 from app.store.database import Database
 from app.store.migrations import migrate
 from tests.conftest import make_organisation
-from tests.wire.conftest import Service, serving
+from tests.wire import command
+from tests.wire.conftest import Service, free_port, serving
 from tests.wire.raw_http import JSON, Answer, exchange, form, request
 from tests.wire.tcp_proxy import Mode, Proxy, proxied
 
@@ -140,7 +145,9 @@ LOGINS = {
 
 
 @contextmanager
-def watching(login: str, folder: Path, http_server: str) -> Iterator[Watched]:
+def watching(
+    login: str, folder: Path, http_server: str, *, granted: bool = True
+) -> Iterator[Watched]:
     """Run a service that reaches a PostgreSQL of its own by that login."""
     place = Path(tempfile.mkdtemp(prefix="dncd-canaries-"))
     try:
@@ -151,7 +158,10 @@ def watching(login: str, folder: Path, http_server: str) -> Iterator[Watched]:
                 with psycopg.connect(running.url, autocommit=True) as owner:
                     owner.execute(f"CREATE ROLE dncd_{login} LOGIN PASSWORD 'pass'")  # type: ignore[arg-type]
                     owner.execute(f"GRANT dncd_app TO dncd_{login}")  # type: ignore[arg-type]
-                    owner.execute(LOGINS[login])  # type: ignore[arg-type]
+                    settings, grant, granting = LOGINS[login].partition("GRANT")
+                    owner.execute(settings)  # type: ignore[arg-type]
+                    if granted:
+                        owner.execute(grant + granting)  # type: ignore[arg-type]
                 url = conninfo.make_conninfo(
                     running.url, user=f"dncd_{login}", password="pass"
                 )
@@ -492,24 +502,23 @@ CHANGING = (
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_no_failure_of_the_database_tells_what_was_asked(fault, logged):
-    with fault(logged):
-        statuses = set()
-        for path, fields in CHANGING:
-            sent = {
-                "auth_token": logged.token,
-                "loginId": logged.token,
-                "campaign_id": "0",
-                "reason": REASON,
-                **fields,
-            }
-            statuses.add(logged.send(request(path, form(sent))).status)
+    shared = {
+        "auth_token": logged.token,
+        "loginId": logged.token,
+        "campaign_id": "0",
+        "reason": REASON,
+    }
+    sent = [request(path, form(shared | fields)) for path, fields in CHANGING]
+    # An import waits for as long as a lock is held.
+    if fault is not locked:
         file = f"phone_number,reason\n{NATIONAL},{REASON}\n".encode()
         bearer = [f"Authorization: Bearer {logged.token}".encode()]
-        # An import waits for as long as a lock is held.
-        if fault is not locked:
-            logged.send(request("/v1/dnc/import", file, "text/csv", headers=bearer))
+        sent.append(request("/v1/dnc/import", file, "text/csv", headers=bearer))
 
-    assert 503 in statuses
+    with fault(logged), ThreadPoolExecutor(len(sent)) as threads:
+        answers = list(threads.map(logged.send, sent))
+
+    assert 503 in {answer.status for answer in answers}
     wait_until_well(logged)
     logged.require_nothing_left()
 
@@ -545,3 +554,143 @@ def wait_until_well(watched: Watched) -> None:
                 return
         time.sleep(0.1)
     pytest.fail("the service did not become well again")
+
+
+def test_a_log_that_numbers_reach_all_the_same_is_told_of_at_the_start(
+    tmp_path: Path,
+) -> None:
+    """Without the grants, the loud login's statements are logged with their values."""
+    with watching("loud", tmp_path, "gunicorn", granted=False) as watched:
+        sent = {"auth_token": watched.token, "campaign_id": "0", **USABLE}
+        watched.send(request("/v1/dnc/insert", form(sent)))
+
+        left = watched.left_behind()
+
+    assert WHOLE_NUMBER.search(left["postgresql"])
+    assert "numbers_reach_the_log_of_postgresql" in left["service"]
+    assert "log_parameter_max_length" in left["service"]
+    watched.require_silence(left["service"])
+
+
+def test_no_process_names_a_secret_in_its_arguments(watched):
+    service = psutil.Process(watched.service.process.pid)
+    password = str(conninfo.conninfo_to_dict(watched.owner_url)["password"])
+
+    for process in (service, *service.children(recursive=True)):
+        arguments = " ".join(process.cmdline())
+        watched.require_silence(arguments)
+        assert password not in arguments
+
+
+@pytest.mark.parametrize("fault", [renamed, constrained, cut], ids=lambda f: f.__name__)
+def test_no_command_tells_more_than_it_was_asked_for(fault, logged, tmp_path):
+    """What fails is told in one line, without number, password or traceback."""
+    file = tmp_path / "list.csv"
+    file.write_text(f"phone_number,reason\n{NATIONAL},{REASON}\n")
+    password = str(conninfo.conninfo_to_dict(logged.proxy.url)["password"])
+    environment = {
+        "DATABASE_URL": logged.proxy.url,
+        "DNCD_OWNER_DATABASE_URL": logged.proxy.url,
+    }
+    with fault(logged):
+        for arguments in (
+            ["check", "--organisation", "Acme", NATIONAL],
+            ["import", "--organisation", "Acme", str(file)],
+            ["lead", "import", "--organisation", "Acme", str(file)],
+            ["erase", "--organisation", "Acme", NATIONAL],
+            ["export", "--organisation", "Acme"],
+        ):
+            told = command.run(arguments, tmp_path, environment)
+            assert "Traceback" not in told.stderr, told.stderr
+            for text in (told.stderr, told.stdout if told.returncode else ""):
+                logged.require_silence(text)
+                assert password not in text
+    wait_until_well(logged)
+    logged.require_nothing_left()
+
+
+def test_the_proxy_logs_no_query_and_no_header_of_the_client():
+    """Its own lines name the path alone; its errors, below crit, the whole line."""
+    text = (Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf").read_text()
+
+    formats = re.findall(r"log_format[^;]+;", text)
+    logs = re.findall(r"(?:access|error)_log [^;]+;", text)
+
+    assert len(formats) == 1
+    logged = set(re.findall(r"\$(\w+)", formats[0]))
+    assert logged <= {
+        "time_iso8601",
+        "logged_id",
+        "remote_addr",
+        "logged_method",
+        "logged_path",
+        "status",
+        "bytes_sent",
+        "request_time",
+        "upstream_response_time",
+    }
+    assert logs == ["error_log /dev/stderr crit;", "access_log /dev/stdout json;"]
+
+
+@pytest.fixture
+def proxy_log(watched: Watched, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of the proxy before the service, and where it logs."""
+    nginx = shutil.which("nginx")
+    if nginx is None:
+        pytest.skip("nginx is not installed")
+    port, log = free_port(), tmp_path / "nginx.log"
+    log.touch()
+    text = (Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf").read_text()
+    for shipped, here in (
+        ("listen 8080", f"listen 127.0.0.1:{port}"),
+        ("dncd:8080", watched.service.base.removeprefix("http://")),
+        ("/dev/stdout", str(log)),
+        ("/dev/stderr", str(log)),
+        ("/tmp/", f"{tmp_path}/"),
+        ("worker_processes auto", "daemon off; worker_processes 1"),
+    ):
+        assert shipped in text
+        text = text.replace(shipped, here)
+    # Its workers need not be anybody else to write where they do.
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(f"user {getpass.getuser()};\n{text}")
+    with subprocess.Popen([nginx, "-e", str(log), "-c", str(conf)]) as process:
+        base = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                with suppress(requests.ConnectionError):
+                    if requests.get(f"{base}/healthz", timeout=5).ok:
+                        break
+                time.sleep(0.05)
+            yield base, log
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("path", sorted(OPERATIONS))
+def test_the_proxy_logs_nothing_of_what_passes_through_it(path, watched, proxy_log):
+    base, log = proxy_log
+    canaries = (*SPELLINGS, NATIONAL, *watched.secrets.values())
+    for canary in canaries:
+        text = canary.encode()
+        query = form({"auth_token": canary, "pass": canary, "phone_number": canary})
+        for sent in (
+            request(f"{path}?{query.decode()}", method=b"GET"),
+            request(f"{path}/{quote(canary)}?{query.decode()}", method=b"GET"),
+            request(path, query, headers=[b"X-Request-ID: " + text]),
+            request(path, query, headers=[b"User-Agent: " + text]),
+            request(path, query, headers=[b"Referer: http://localhost/" + text]),
+            request(path, query, method=text.replace(b" ", b"")),
+            request(path, query, length=canary),
+            request(f"{path}?{query.decode()}&x={'x' * 70_000}", method=b"GET"),
+            b"GET " + path.encode() + b"?" + query + b" HTTP/9.9\r\n\r\n",
+            text + b"\r\n\r\n",
+        ):
+            with suppress(OSError, HTTPException):
+                exchange(base, sent, finish=True)
+
+    told = log.read_text()
+    watched.require_silence(told)
+    logged = {json.loads(line)["path"] for line in told.splitlines() if line[0] == "{"}
+    assert path in logged or "{" in path, logged
