@@ -17,6 +17,7 @@ from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.erasures import Erasures
 from app.services.exports import Exports
+from app.services.guards import Guards
 from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
@@ -42,6 +43,7 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
     pseudonyms = Pseudonyms(keys.find)
     checks = Checks(database, pseudonyms)
     sealing = Sealing(database, keys)
+    guards = Guards(database)
     return Services(
         access=Access(database),
         audit=Audit(database, keys, sealing),
@@ -49,17 +51,18 @@ def build_services(database: Database, key_file: Path = Path("key")) -> Services
         checks=checks,
         erasures=Erasures(database, keys, pseudonyms),
         exports=Exports(database),
+        guards=guards,
         histories=Histories(database, pseudonyms),
         imports=Imports(database),
         keys=keys,
         leads=Leads(database),
-        organisations=Organisations(database),
+        organisations=Organisations(database, guards),
         retention=Retention(database, keys, pseudonyms),
         readiness=Readiness(database, newest_revision()),
         scrubs=Scrubs(checks),
         sealing=sealing,
         searches=Searches(database, pseudonyms),
-        suppressions=Suppressions(database, pseudonyms),
+        suppressions=Suppressions(database, guards, pseudonyms),
     )
 
 

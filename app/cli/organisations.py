@@ -1,9 +1,13 @@
-"""``dncd organisation``: the tenants."""
+"""``dncd organisation``: the tenants, and what they ask of whoever releases."""
+
+import json
+from dataclasses import replace
 
 import click
 
 from app.cli.session import actor, services, services_for
 from app.domain.access import Edition, Organisation
+from app.services.guards import LARGEST_CAP, LONGEST_APPROVAL, describe
 
 
 def _read_editions(
@@ -19,9 +23,20 @@ def _read_editions(
     return editions
 
 
+def _read_cap(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> int | str | None:
+    if value is None or value == "none":
+        return value
+    if not (value.isascii() and value.isdigit() and int(value) <= LARGEST_CAP):
+        message = f"{value!r} is neither none nor a number up to {LARGEST_CAP}"
+        raise click.BadParameter(message)
+    return int(value)
+
+
 @click.group()
 def organisation() -> None:
-    """Add organisations."""
+    """Add organisations, and say what each asks of its users."""
 
 
 @organisation.command()
@@ -102,3 +117,101 @@ def evidence(name: str, position: str) -> None:
     with services_for(name) as (found, caller):
         found.organisations.switch_evidence(caller, required=position == "required")
     click.echo(f"The evidence of {name!r} is {position}.")
+
+
+@organisation.command("set")
+@click.argument("name")
+@click.option(
+    "--release-reason",
+    type=click.Choice(["required", "optional"]),
+    help="Whether whoever lets a number be called again must say why.",
+)
+@click.option(
+    "--releases-per-hour",
+    metavar="N|none",
+    callback=_read_cap,
+    help="How many entries may be released within an hour, by all tokens together.",
+)
+@click.option(
+    "--four-eyes",
+    type=click.Choice(["on", "off"]),
+    help="Whether a second token must ask for the same release before it is done.",
+)
+@click.option(
+    "--approval-hours",
+    type=click.IntRange(1, LONGEST_APPROVAL),
+    help="How long a release waits for the second token.",
+)
+def set_(
+    name: str,
+    release_reason: str | None,
+    releases_per_hour: int | str | None,
+    four_eyes: str | None,
+    approval_hours: int | None,
+) -> None:
+    """
+    Say what a release needs besides the grant; see docs/guards.md.
+
+    What is not named stays. It holds for every release that begins afterwards.
+    """
+    with services_for(name) as (found, caller):
+        rules = found.guards.rules(caller)
+        if release_reason:
+            rules = replace(rules, reason_required=release_reason == "required")
+        if releases_per_hour is not None:
+            cap = releases_per_hour if isinstance(releases_per_hour, int) else None
+            rules = replace(rules, per_hour=cap)
+        if four_eyes:
+            rules = replace(rules, four_eyes=four_eyes == "on")
+        if approval_hours:
+            rules = replace(rules, approval_hours=approval_hours)
+        found.guards.set_rules(caller, rules)
+    click.echo(f"{name}: {describe(rules)}")
+
+
+@organisation.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show an organisation's settings."""
+    with services_for(name) as (found, caller):
+        rules = found.guards.rules(caller)
+    own = caller.organisation
+    editions = ",".join(f"{key}={value}" for key, value in own.editions.items())
+    for line in (
+        f"name={own.name}",
+        f"time-zone={own.time_zone}",
+        f"default-phone-code={own.default_phone_code}",
+        f"editions={editions or 'default'}",
+        f"checking={'on' if own.checking_enabled else 'off'}",
+        f"evidence={'required' if own.evidence_required else 'optional'}",
+        *describe(rules).split(),
+    ):
+        click.echo(line)
+
+
+@organisation.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def pending(name: str, *, as_json: bool) -> None:
+    """List the releases that wait for a second token, and until when."""
+    with services_for(name) as (found, caller):
+        waiting = found.guards.list_pending(caller)
+    told = [
+        {
+            "id": one.id,
+            "kind": one.kind,
+            "entries": "all" if one.entries is None else one.entries,
+            "entry_ids": ",".join(map(str, one.entry_ids)),
+            "asked_by": one.actor,
+            "operation": one.operation_id,
+            "asked": one.requested_at.isoformat(timespec="seconds"),
+            "expires": one.expires_at.isoformat(timespec="seconds"),
+            "reason": one.why,
+        }
+        for one in waiting
+    ]
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return
+    for one in told:
+        click.echo("  ".join(f"{key}={value}" for key, value in one.items() if value))

@@ -99,6 +99,11 @@ class Caller:
     address: str | None
     request_id: str
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether this is somebody at the command line, who needs no token."""
+        return self.token_id is None
+
     def may(self, grant: Grant) -> bool:
         """Whether the caller holds *grant*."""
         return grant in self.grants

@@ -15,6 +15,7 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── ParameterInvalid ─ InstantInvalid
     │   ├── TooManyNumbers
     │   ├── ParameterMissing        ├── OperationUnknown
+    │   ├── ReleaseReasonMissing
     │   └── FileRefused             a file of numbers that cannot be read to its end
     │       ├── ColumnMissing       ├── TextNotUtf8
     │       ├── RowTooLong          ├── FileTooLarge
@@ -22,7 +23,9 @@ Every condition that dncd refuses or reports, in one list.
     ├── AccessDenied
     │   ├── TokenInvalid            ├── LoginLocked
     │   └── Forbidden ──┬── EntryForeign
-    │                   └── NothingAllowed
+    │                   ├── NothingAllowed
+    │                   ├── ReleasesCapped
+    │                   └── ApprovalPending
     ├── StoreUnavailable ─┬─ OutcomeUnknown
     │                     ├─ InstantUnsettled
     │                     └─ ErasureKeyWrong
@@ -147,6 +150,10 @@ class TooManyNumbers(Refused):
     """More numbers than one request may ask about."""
 
 
+class ReleaseReasonMissing(Refused):
+    """The organisation wants a reason with every release, and there is none."""
+
+
 class FileRefused(Refused):
     """A file of numbers cannot be read to its end; the message says where and why."""
 
@@ -202,6 +209,14 @@ class EntryForeign(Forbidden):
     A kind of Forbidden: no grant of this token leads there. A dialect that does not
     tell such an entry from none at all may say of both what it says of EntryUnknown.
     """
+
+
+class ReleasesCapped(Forbidden):
+    """The organisation has released as much within an hour as it may."""
+
+
+class ApprovalPending(Forbidden):
+    """The release is recorded, and waits for another token that asks for the same."""
 
 
 class StoreUnavailable(DncError):

@@ -20,8 +20,8 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.access import Grant
-from app.domain.errors import DncError, StoreUnavailable
-from app.http import current, fast_lane
+from app.domain.errors import DncError, ReleasesCapped, StoreUnavailable
+from app.http import current, fast_lane, metrics
 from app.http.fast_lane import Lane
 from app.http.forms import FORM, Fields, read_fields
 
@@ -146,6 +146,8 @@ def dialect_blueprint(name: str, prefix: str, write_error: WriteError) -> FormBl
         operation = (request.endpoint or "").rpartition(".")[2]
         if isinstance(failure, StoreUnavailable):
             _log.error("store_unavailable", operation=operation, cause=str(failure))
+        if isinstance(failure, ReleasesCapped):
+            metrics.RELEASES_CAPPED.labels(name).inc()
         return write_error(failure, operation)
 
     blueprint = FormBlueprint(name, name, url_prefix=prefix)

@@ -31,6 +31,12 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 
+RELEASES_CAPPED = Counter(
+    "dncd_releases_capped_total",
+    "Releases refused because an organisation's cap for the hour was reached.",
+    ["dialect"],
+)
+
 blueprint = Blueprint("metrics", __name__)
 
 

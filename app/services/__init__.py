@@ -8,6 +8,7 @@ from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.erasures import Erasures
 from app.services.exports import Exports
+from app.services.guards import Guards
 from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
@@ -32,6 +33,7 @@ class Services:
     erasures: Erasures
     exports: Exports
     histories: Histories
+    guards: Guards
     imports: Imports
     keys: Keys
     leads: Leads

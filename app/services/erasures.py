@@ -64,6 +64,7 @@ class Erasures:
             if versions:
                 erasures.claim(tx, stand_ins.mark)
             forget(tx, key, stand_ins, versions)
+            erasures.forget_requests(tx, versions)
             left = erasures.forget_leads(tx, number.e164)
             operations.append(
                 tx,

@@ -7,6 +7,8 @@ from app.domain import phone
 from app.domain.access import Caller, Grant, Organisation, hash_secret, new_secret
 from app.domain.errors import CallingCodeInvalid, SettingInvalid
 from app.domain.events import OperationKind
+from app.domain.guards import Release
+from app.services.guards import Guards
 from app.store import operations, organisations, tokens
 from app.store.database import Database, Scope
 
@@ -16,9 +18,10 @@ EVERY_GRANT = frozenset(Grant)
 class Organisations:
     """The tenants of this service."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep the organisations in *database*."""
+    def __init__(self, database: Database, gate: Guards) -> None:
+        """Keep the organisations in *database*; what releases passes *gate*."""
         self._database = database
+        self._guards = gate
 
     def require(self, name: str) -> Organisation:
         """Return the organisation of that name; raises OrganisationUnknown."""
@@ -39,21 +42,24 @@ class Organisations:
             operations.append(tx, caller, OperationKind.ORGANISATION_ADDED)
         return added
 
-    def switch_checking(self, caller: Caller, *, enabled: bool) -> None:
+    def switch_checking(
+        self, caller: Caller, *, enabled: bool, reason: str | None = None
+    ) -> None:
         """
         Let checks of the caller's organisation answer by its list, or not.
 
-        Every check that begins once this has returned knows.
+        Every check that begins once this has returned knows. To switch it off releases
+        all that is listed: raises what the gate raises.
         """
-        with self._database.transaction(Scope(caller.organisation.id)) as tx:
-            organisations.switch_checking(tx, enabled=enabled)
-            operations.append(
-                tx,
-                caller,
-                OperationKind.CHECKING_SWITCHED,
-                why="on" if enabled else "off",
-                touched=0,
-            )
+        kind = OperationKind.CHECKING_SWITCHED
+        transaction = self._database.transaction(Scope(caller.organisation.id))
+        with self._guards.releasing(caller, transaction) as gate:
+            if enabled:
+                operations.append(gate.tx, caller, kind, why="on", touched=0)
+            else:
+                why = f"off: {reason}" if reason else "off"
+                gate.pass_(Release(kind, None, change="off"), reason=reason, why=why)
+            organisations.switch_checking(gate.tx, enabled=enabled)
 
     def switch_evidence(self, caller: Caller, *, required: bool) -> None:
         """

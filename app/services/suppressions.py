@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
-from app.domain import phone, scopes
-from app.domain.access import Caller, Grant
-from app.domain.entries import Draft, Entry, Revision, Unchanged
+from app.domain import guards, scopes
+from app.domain.access import Caller
+from app.domain.entries import Draft, Entry, Revision
 from app.domain.erasure import Pseudonyms
 from app.domain.errors import (
     AlreadySuppressed,
@@ -14,15 +14,16 @@ from app.domain.errors import (
     EntryForeign,
     EntryRepeated,
     EntryUnknown,
-    Forbidden,
     LeadStatusInvalid,
     NotSuppressed,
     StoreUnavailable,
 )
 from app.domain.events import OperationKind
+from app.domain.guards import Freed, Release
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference, scope_of
-from app.services import placement
+from app.services import placement, revisions
+from app.services.guards import Gate, Guards
 from app.store import (
     batches,
     campaigns,
@@ -46,9 +47,16 @@ MANY_DEADLINE = 20.0
 class Suppressions:
     """The do-not-call list as its writers see it."""
 
-    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
-        """Keep the list in *database*, what is erased of it by *pseudonyms*."""
+    def __init__(
+        self, database: Database, gate: Guards, pseudonyms: Pseudonyms
+    ) -> None:
+        """
+        Keep the list in *database*; whatever leaves it passes *gate*.
+
+        What is erased of it stands there by *pseudonyms*.
+        """
         self._database = database
+        self._guards = gate
         self._pseudonyms = pseudonyms
 
     def suppress(self, caller: Caller, draft: Draft) -> int:
@@ -94,28 +102,21 @@ class Suppressions:
 
         A version that no longer blocks what the old one blocked needs the delete
         grant. Raises EntryUnknown, Forbidden, AlreadySuppressed, NumberInvalid,
-        CallingCodeInvalid, CampaignUnknown, PurposeInvalid.
+        CallingCodeInvalid, CampaignUnknown, PurposeInvalid, and what the gate raises.
         """
         for _ in range(ATTEMPTS):
             revised: Entry | None = None
             try:
-                with self._transaction(caller) as tx:
-                    entry = entries.lock(tx, entry_id)
+                with self._releasing(caller) as gate:
+                    entry = entries.lock(gate.tx, entry_id)
                     if entry is None:
                         raise EntryUnknown
                     if entry.number.is_erased:
                         raise EntryErased
-                    revised = _revised(tx, entry, revision)
-                    _require_leave(caller, entry, revised)
+                    revised = revisions.apply(gate.tx, entry, revision)
                     if revised != entry:
-                        operation_id = operations.append(
-                            tx,
-                            caller,
-                            OperationKind.ENTRY_REVISED,
-                            why=revised.reason,
-                        )
-                        tx.act_for(operation_id)
-                        entries.revise(tx, operation_id, revised)
+                        operation_id = revisions.begin(gate, entry, revised, revision)
+                        entries.revise(gate.tx, operation_id, revised)
             except entries.Collision:
                 stored = revised and self._find(caller, revised)
                 if stored:
@@ -124,54 +125,70 @@ class Suppressions:
                 return
         raise StoreUnavailable
 
-    def release(
+    def release(  # noqa: PLR0913, PLR0917  what a delete says
         self,
         caller: Caller,
         number: PhoneNumber,
         campaign: CampaignReference,
         purpose: str | None,
         lead_status: str | None,
+        reason: str | None = None,
     ) -> None:
         """
         Take a number off one list and, in the same transaction, update its leads.
 
-        *lead_status* None leaves the leads as they are. Raises NotSuppressed,
-        CampaignUnknown, PurposeInvalid, LeadStatusInvalid.
+        *lead_status* None leaves the leads as they are; *reason* is why it is done.
+        Raises NotSuppressed, CampaignUnknown, PurposeInvalid, LeadStatusInvalid, and
+        what the gate raises.
         """
         if campaign.is_purpose_list:
             purpose = scopes.require_list_purpose(purpose)
-        with self._transaction(caller) as tx:
+        with self._releasing(caller) as gate:
+            tx = gate.tx
             scope = scope_of(campaigns.require(tx, campaign).id, purpose)
             if campaign.is_purpose_list and purpose:
                 campaigns.require_purpose(tx, purpose)
             if lead_status is not None and not leads.has_status(tx, lead_status):
                 raise LeadStatusInvalid
-            operation_id = operations.append(tx, caller, OperationKind.ENTRY_RELEASED)
-            tx.act_for(operation_id)
             stand_ins = self._pseudonyms.of(caller.organisation.id)
-            if not entries.release(tx, number, scope, stand_ins):
+            freed: list[Freed] = []
+            # Where it was erased it may be there twice.
+            if gate.rules.take_turns or stand_ins.in_use:
+                found = entries.lock_number(tx, number, scope, stand_ins)
+                if not found:
+                    raise NotSuppressed
+                freed += map(guards.freed_of, found)
+            wanted = Release(
+                OperationKind.ENTRY_RELEASED, len(freed) or 1, freed, lead_status or ""
+            )
+            leave = gate.pass_(wanted, reason=reason)
+            if not entries.release(tx, leave, number, scope, stand_ins):
                 raise NotSuppressed
             if lead_status is not None:
-                leads.set_status(tx, operation_id, number, scope, lead_status)
+                leads.set_status(tx, leave.operation_id, number, scope, lead_status)
 
     def release_many(
         self,
         caller: Caller,
         numbers: Sequence[PhoneNumber],
         campaign: CampaignReference,
+        reason: str | None = None,
     ) -> int:
         """
         Take numbers off one list, in one transaction and operation; leads stay.
 
         Returns how many entries they had there, also erased ones; to have none is no
-        error. Raises
-        CampaignUnknown, also for the purpose lists, which are no one list.
+        error. Raises CampaignUnknown, also for the purpose lists, which are no one
+        list, and what the gate raises.
         """
         for _ in range(ATTEMPTS):
             with (
                 suppress(batches.Crossed),
-                self._transaction_of_many(caller, len(numbers)) as tx,
+                self._guards.releasing(
+                    caller, self._transaction_of_many(caller, len(numbers))
+                ) as gate,
             ):
+                tx = gate.tx
                 campaign_id = campaigns.require_one_list(tx, campaign)
                 keys = sorted({number.e164 for number in numbers})
                 listed = batches.lock(tx, keys, campaign_id)
@@ -181,24 +198,31 @@ class Suppressions:
                 if names := stand_ins.require_names(mark, keys):
                     listed += batches.lock(tx, sorted(names), campaign_id)
                 if listed:
-                    kind = OperationKind.ENTRY_RELEASED
-                    tx.act_for(operations.append(tx, caller, kind, touched=len(listed)))
-                    batches.release(tx, listed)
+                    freed = [Freed(i, n, campaign_id, None) for _, i, n in listed]
+                    wanted = Release(OperationKind.ENTRY_RELEASED, len(listed), freed)
+                    leave = gate.pass_(wanted, reason=reason)
+                    batches.release(tx, leave, listed)
                 return len(listed)
         raise StoreUnavailable
 
-    def release_entry(self, caller: Caller, entry_id: int) -> None:
+    def release_entry(
+        self, caller: Caller, entry_id: int, reason: str | None = None
+    ) -> None:
         """
         Take that entry off its list; leads stay.
 
-        Raises EntryUnknown, or EntryForeign where it is another organisation's.
+        Raises EntryUnknown, or EntryForeign where it is another organisation's, and
+        what the gate raises.
         """
-        with self._transaction(caller) as tx:
-            if entries.lock(tx, entry_id) is None:
+        with self._releasing(caller) as gate:
+            tx = gate.tx
+            entry = entries.lock(tx, entry_id)
+            if entry is None:
                 raise EntryForeign if entries.is_foreign(tx, entry_id) else EntryUnknown
-            operation_id = operations.append(tx, caller, OperationKind.ENTRY_RELEASED)
-            tx.act_for(operation_id)
-            entries.release_locked(tx, entry_id)
+            freed = [guards.freed_of(entry)]
+            wanted = Release(OperationKind.ENTRY_RELEASED, 1, freed)
+            leave = gate.pass_(wanted, reason=reason)
+            entries.release_locked(tx, leave, entry_id)
 
     def _suppress_all(
         self, caller: Caller, drafts: Sequence[Draft]
@@ -239,6 +263,9 @@ class Suppressions:
         once = self._database.of(caller.organisation.id)
         return entries.find(once, entry.number, scope)
 
+    def _releasing(self, caller: Caller) -> AbstractContextManager[Gate]:
+        return self._guards.releasing(caller, self._transaction(caller))
+
     def _transaction_of_many(
         self, caller: Caller, count: int
     ) -> AbstractContextManager[Open]:
@@ -254,39 +281,3 @@ def _refusal(draft: Draft, stored: Entry) -> AlreadySuppressed:
     if (draft.reason, draft.purpose) == (stored.reason, stored.purpose):
         return EntryRepeated(stored.id)
     return AlreadySuppressed(stored.id)
-
-
-def _revised(tx: Open, entry: Entry, revision: Revision) -> Entry:
-    """Return *entry* as the revision wants it."""
-    number, campaign, purpose = entry.number, entry.campaign, entry.purpose
-    code, text = revision.calling_code, revision.phone_number
-    if not isinstance(code, Unchanged) or not isinstance(text, Unchanged):
-        number = phone.read(
-            number.national if isinstance(text, Unchanged) else text,
-            number.calling_code
-            if isinstance(code, Unchanged)
-            else phone.read_calling_code(code),
-        )
-    if not isinstance(revision.campaign, Unchanged):
-        campaign = campaigns.require(tx, revision.campaign)
-    if not isinstance(revision.purpose, Unchanged):
-        purpose = revision.purpose
-    if campaign.id == scopes.PURPOSE_LIST:
-        purpose = campaigns.require_purpose(tx, scopes.require_list_purpose(purpose))
-    reason = revision.reason
-    return replace(
-        entry,
-        number=number,
-        campaign=replace(campaign, purpose=None, active=True),
-        purpose=purpose,
-        reason=entry.reason if isinstance(reason, Unchanged) else reason,
-    )
-
-
-def _require_leave(caller: Caller, entry: Entry, revised: Entry) -> None:
-    """Whoever lets a number be called again needs the grant for that."""
-    before = scope_of(entry.campaign.id, entry.purpose)
-    after = scope_of(revised.campaign.id, revised.purpose)
-    still_blocked = revised.number == entry.number and after.covers(before)
-    if not still_blocked and not caller.may(Grant.DELETE):
-        raise Forbidden

@@ -14,10 +14,14 @@ from psycopg import errors
 
 from app.domain.entries import Draft, Entry
 from app.domain.erasure import Names
+from app.domain.guards import Leave
 from app.domain.scopes import scope_of
 from app.store.arrays import write_numbers, write_texts
 from app.store.database import Open
 from app.store.entries import COLUMNS, entry_from
+
+# Where an entry is, its id and its number.
+Place = tuple[str, int, int]
 
 # Which list an entry is on, and of which number: e164, campaign, and for the purpose
 # lists the purpose.
@@ -70,10 +74,10 @@ KEEP = _KEEP.format(others="")
 KEEP_UNLOCKED = _KEEP.format(others="SKIP LOCKED")
 
 LOCK = """
-    SELECT entry.place::text
+    SELECT entry.place::text, entry.id, wanted.e164
     FROM unnest(%(e164s)s::text::bigint[]) AS wanted (e164)
     CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM dnc_entry
+        SELECT ctid AS place, id FROM dnc_entry
         WHERE organisation_id = %(organisation_id)s::bigint
           AND e164 = wanted.e164 AND campaign_id = %(campaign_id)s::bigint
         OFFSET 0
@@ -160,7 +164,7 @@ def keep_unlocked(tx: Open, keys: Collection[Key]) -> set[Key]:
         return set(tx.fetch_rows(KEEP_UNLOCKED, _key_parameters(tx, keys)))
 
 
-def lock(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[str]:
+def lock(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[Place]:
     """
     Return where the numbers' entries on that list are, and keep others from them.
 
@@ -172,16 +176,17 @@ def lock(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[str]:
         "campaign_id": campaign_id,
     }
     with _crossing():
-        return [place for (place,) in tx.fetch_rows(LOCK, parameters)]
+        return [(place, i, n) for place, i, n in tx.fetch_rows(LOCK, parameters)]
 
 
-def release(tx: Open, places: Sequence[str]) -> None:
+def release(tx: Open, leave: Leave, places: Sequence[Place]) -> None:
     """
     Take the entries that this transaction has locked there off their lists.
 
     Raises Crossed.
     """
-    quoted = write_texts(places)
+    del leave  # to have it is enough
+    quoted = write_texts(place for place, _, _ in places)
     parameters = {"organisation_id": tx.organisation_id, "places": quoted}
     with _crossing():
         if len(tx.fetch_rows(RELEASE, parameters)) < len(places):

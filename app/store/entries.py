@@ -16,9 +16,10 @@ from app.domain.access import Caller
 from app.domain.entries import Draft, Entry
 from app.domain.erasure import NO_NAMES, Names, StandIns
 from app.domain.events import OperationKind
+from app.domain.guards import Leave
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Scope, known_purpose
-from app.store import campaigns, operations
+from app.store import campaigns, operations, organisations
 from app.store.arrays import write_numbers
 from app.store.database import Tx
 
@@ -85,6 +86,8 @@ LOCK = f"""
     WHERE entry.organisation_id = %(organisation_id)s AND entry.id = %(id)s
     FOR UPDATE OF entry
 """
+
+FIND_AND_LOCK = f"{FIND} FOR UPDATE OF entry"
 
 # When the version begins is for a trigger to say, whoever revises.
 REVISE = """
@@ -153,6 +156,24 @@ def find(tx: Tx, number: PhoneNumber, scope: Scope) -> Entry | None:
     return entry_from(rows[0]) if rows else None
 
 
+def lock_number(
+    tx: Tx, number: PhoneNumber, scope: Scope, stand_ins: StandIns
+) -> list[Entry]:
+    """
+    Return the entries of *number* on that list and keep others from changing them.
+
+    There is one, or also one by which the number was erased. *tx* must not read
+    everything from one snapshot. Raises ErasureKeyWrong.
+    """
+    parameters = _key_parameters(tx, number, scope)
+    rows = tx.fetch(FIND_AND_LOCK, parameters)
+    # Read afterwards, to know of whoever has erased it while this waited.
+    names = stand_ins.require_names(organisations.erasure_mark(tx), [number.e164])
+    for stand_in in names:
+        rows += tx.fetch(FIND_AND_LOCK, {**parameters, "e164": stand_in})
+    return [entry_from(row, names) for row in rows]
+
+
 def lock(tx: Tx, entry_id: int) -> Entry | None:
     """Return the entry with that id and keep others from changing it, or None."""
     rows = tx.fetch(LOCK, {"organisation_id": tx.organisation_id, "id": entry_id})
@@ -178,12 +199,15 @@ def revise(tx: Tx, operation_id: int, entry: Entry) -> None:
         raise Collision from error
 
 
-def release(tx: Tx, number: PhoneNumber, scope: Scope, stand_ins: StandIns) -> int:
+def release(
+    tx: Tx, leave: Leave, number: PhoneNumber, scope: Scope, stand_ins: StandIns
+) -> int:
     """
     Take *number* off that list, also where it was erased; return how many entries.
 
     *tx* must not read everything from one snapshot. Raises ErasureKeyWrong.
     """
+    del leave  # to have it is enough
     released = 0
     parameters = _key_parameters(tx, number, scope)
     # Whoever has just erased it, while this waited, is seen when it is looked again.
@@ -198,8 +222,9 @@ def release(tx: Tx, number: PhoneNumber, scope: Scope, stand_ins: StandIns) -> i
     return released
 
 
-def release_locked(tx: Tx, entry_id: int) -> None:
+def release_locked(tx: Tx, leave: Leave, entry_id: int) -> None:
     """Take the entry with that id, which this transaction has locked, off its list."""
+    del leave  # to have it is enough
     tx.fetch(RELEASE_BY_ID, {"organisation_id": tx.organisation_id, "id": entry_id})
 
 

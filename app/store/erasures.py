@@ -95,6 +95,12 @@ FORGET_LEADS = "SELECT dnc_forget_leads(%(e164)s) AS forgotten"
 
 FORGET_REASONS = "SELECT dnc_forget_reasons(%(reasons)s::text[])"
 
+# What waits to be released is told by a digest of the number, which is no secret.
+FORGET_REQUESTS = """
+    DELETE FROM release_request
+    WHERE organisation_id = %(organisation_id)s AND entry_ids && %(ids)s::bigint[]
+"""
+
 SET_RETENTION = """
     UPDATE organisation SET retention_months = %(months)s
     WHERE id = %(organisation_id)s
@@ -212,6 +218,13 @@ def forget_leads(tx: Open, e164: int) -> int:
     """Remove the leads of a number; return how many."""
     forgotten: int = tx.fetch(FORGET_LEADS, {"e164": e164})[0]["forgotten"]
     return forgotten
+
+
+def forget_requests(tx: Open, versions: Sequence[Past]) -> None:
+    """Let nobody approve what was asked for about these versions' entries."""
+    ids = sorted({version.id for version in versions})
+    parameters = {"organisation_id": tx.organisation_id, "ids": ids}
+    tx.fetch(FORGET_REQUESTS, parameters)
 
 
 def forget_reasons(tx: Open, versions: Sequence[Past]) -> None:

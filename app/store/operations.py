@@ -7,12 +7,12 @@ from app.store.database import Tx
 APPEND = """
     INSERT INTO operation (
         organisation_id, id, token_id, actor, dialect, address, request_id,
-        kind, why, touched
+        kind, why, touched, unblocked, approves
     )
     VALUES (
         %(organisation_id)s, coalesce(%(id)s, nextval('operation_id_seq')),
         %(token_id)s, %(actor)s, %(dialect)s, %(address)s::inet, %(request_id)s,
-        %(kind)s, %(why)s, %(touched)s
+        %(kind)s, %(why)s, %(touched)s, %(unblocked)s, %(approves)s
     )
     RETURNING id
 """
@@ -39,12 +39,15 @@ def append(  # noqa: PLR0913  one parameter a column
     why: str | None = None,
     touched: int = 1,
     operation_id: int | None = None,
+    unblocked: int | None = None,
+    approves: int | None = None,
 ) -> int:
     """
     Record that *caller* does *kind* of thing to *touched* rows; return its id.
 
     What takes long takes its id first (``next_id``), and is recorded when it is known
-    how many rows it touched.
+    how many rows it touched. *unblocked* is how many entries no longer block, where
+    that is what was done; *approves* the operation in which it was asked for.
     """
     rows = tx.fetch(
         APPEND,
@@ -55,6 +58,8 @@ def append(  # noqa: PLR0913  one parameter a column
             "kind": kind,
             "why": why,
             "touched": touched,
+            "unblocked": unblocked,
+            "approves": approves,
         },
     )
     recorded: int = rows[0]["id"]

@@ -1,10 +1,14 @@
 """The database itself keeps organisations apart, whatever a statement forgets."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
 from app.domain.access import Caller, hash_secret
 from app.domain.entries import Draft
+from app.domain.errors import ApprovalPending
+from app.domain.guards import Rules
 from app.domain.leads import LeadDraft
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, read_campaign
@@ -22,6 +26,7 @@ TABLES = (
     "campaign",
     "purpose",
     "operation",
+    "release_request",
     "dnc_entry",
     "dnc_entry_past",
     "dnc_entry_facet",
@@ -53,6 +58,12 @@ def full(
     services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
     lead = LeadDraft(NUMBER, read_campaign("SPRING"), "NEW", "", "")
     services.leads.insert(caller, lead)
+    services.guards.set_rules(caller, Rules(four_eyes=True))
+    (token,) = services.access.list_tokens(caller)
+    with pytest.raises(ApprovalPending):
+        services.suppressions.release(
+            replace(caller, token_id=token.id), NUMBER, GLOBAL, None, None
+        )
     folding.fold(database_url, caller.organisation.id, most=1)
     seal(database, caller)
     return caller

@@ -12,6 +12,7 @@ from flask import Response
 from app.domain.access import Edition
 from app.domain.errors import (
     AlreadySuppressed,
+    ApprovalPending,
     CallingCodeInvalid,
     CampaignUnknown,
     DateInvalid,
@@ -29,6 +30,8 @@ from app.domain.errors import (
     OffsetInvalid,
     PurposeInvalid,
     ReasonInvalid,
+    ReleaseReasonMissing,
+    ReleasesCapped,
     StoreUnavailable,
 )
 from app.http import current
@@ -49,6 +52,14 @@ def _number(error: WireError) -> Words:
 def _page(error: WireError) -> Words:
     return {OffsetInvalid: error, LimitInvalid: error, IdInvalid: error}
 
+
+# No edition of Convoso guards its deletes: the words are ours.
+_GUARDS: Words = {
+    ReleasesCapped: WireError(403, "Too many released within the hour", 403),
+    ApprovalPending: WireError(
+        403, "Recorded: a second token must approve by asking for the same", 403
+    ),
+}
 
 _PARAMETER = WireError(6008, "Invalid parameter")
 _CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
@@ -97,6 +108,8 @@ _DOCUMENTED: Mapping[str, Words] = {
         EntryUnknown: WireError(6056, "DNC ID not found"),
         ReasonInvalid: WireError(6057, "Invalid reason code"),
         PurposeInvalid: WireError(6058, "Invalid purpose value"),
+        **_GUARDS,
+        ReleaseReasonMissing: WireError(6057, "A reason is required"),
         StoreUnavailable: WireError(6059, "Update operation failed", 503),
     },
     "dnc_search": {
@@ -118,6 +131,9 @@ _DOCUMENTED: Mapping[str, Words] = {
         PurposeInvalid: WireError(6002, "Invalid campaign ID"),
         CallingCodeInvalid: WireError(6003, "Invalid phone code"),
         StoreUnavailable: WireError(6004, "Delete operation failed", 503),
+        ReasonInvalid: WireError(6057, "Invalid reason"),
+        **_GUARDS,
+        ReleaseReasonMissing: WireError(6057, "A reason is required"),
         LeadStatusMissing: WireError(6005, "Invalid lead status"),
         LeadStatusInvalid: WireError(6005, "Invalid lead status"),
     },
@@ -127,6 +143,7 @@ _DOCUMENTED: Mapping[str, Words] = {
 _LIVE_COUNTRY = WireError(6026, "Missing or invalid Country Code")
 _LIVE_PURPOSE = WireError(6057, "Invalid Purpose Provided")
 _LIVE_REASON = WireError(6058, "Invalid Reason Provided")
+_LIVE_NO_REASON = WireError(6058, "Missing Reason")
 _LIVE_ID = WireError(6056, "Missing or invalid value for ID")
 _LIVE_EXISTS = WireError(6008, "The phone number already exists.")
 
@@ -150,6 +167,8 @@ _LIVE: Mapping[str, Words] = {
         EntryUnknown: _LIVE_ID,
         PurposeInvalid: _LIVE_PURPOSE,
         ReasonInvalid: _LIVE_REASON,
+        **_GUARDS,
+        ReleaseReasonMissing: _LIVE_NO_REASON,
         AlreadySuppressed: WireError(
             6059,
             "This combination of Phone number, Campaign ID, and Phone Code "
@@ -177,6 +196,9 @@ _LIVE: Mapping[str, Words] = {
         PurposeInvalid: WireError(6001, "Missing Campaign ID"),
         NumberInvalid: WireError(6002, "Missing Phone Number"),
         NotSuppressed: WireError(6003, "Phone Number Not Found"),
+        ReasonInvalid: _LIVE_REASON,
+        **_GUARDS,
+        ReleaseReasonMissing: _LIVE_NO_REASON,
         LeadStatusInvalid: WireError(6004, "Invalid Lead status"),
         LeadStatusMissing: WireError(6005, "Missing Lead status"),
     },

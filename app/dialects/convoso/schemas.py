@@ -114,6 +114,7 @@ class DncDelete(Request):
     phone_code = _code(CallingCodeInvalid)
     campaign_id = _campaign(CampaignUnknown)
     purpose = _purpose("Which purpose's list, where campaign_id is -1.")
+    reason = _reason("Why the number may be called again; history keeps it.")
     update_lead_status = Parameter(
         "Whether the leads with this number get lead_status: `true`, `1`, `yes` or "
         "`on`.",

@@ -80,13 +80,14 @@ def read_as_of(fields: Fields) -> datetime | None:
 
 def read_release(
     fields: Fields,
-) -> tuple[PhoneNumber, CampaignReference, str | None, str | None]:
-    """Return which number leaves which list, its purpose, and its leads' new status."""
+) -> tuple[PhoneNumber, CampaignReference, str | None, str | None, str | None]:
+    """Return which number leaves which list, its purpose, its leads' status and why."""
     return (
         _read_number(fields),
         scopes.read_campaign(fields["campaign_id"]),
         _read_purpose(fields.get("purpose", "")),
         _read_lead_status(fields),
+        _read_reason(fields.get("reason", "")),
     )
 
 

@@ -14,11 +14,15 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.domain.access import Edition
 from app.domain.errors import (
+    ApprovalPending,
     CampaignUnknown,
     DncError,
     Forbidden,
     NumberInvalid,
     ParameterInvalid,
+    ReasonInvalid,
+    ReleaseReasonMissing,
+    ReleasesCapped,
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
@@ -62,6 +66,12 @@ _WORDS: Mapping[str, Words] = {
             "Error importing or updating phone numbers: {} is not a valid number",
         ),
         CampaignUnknown: TextError(400, "Unknown projId"),
+        ReasonInvalid: TextError(400, "reason is no printable text of up to 255"),
+        ReleaseReasonMissing: TextError(400, "reason is missing"),
+        ReleasesCapped: TextError(403, "Too many numbers were removed within the hour"),
+        ApprovalPending: TextError(
+            403, "Recorded: a second loginId must approve by asking for the same"
+        ),
     },
     "scrub": {
         **_EVERYWHERE,

@@ -125,7 +125,8 @@ def _remove(caller: Caller, fields: Fields) -> Response:
     asked = wire.read_numbers(
         fields, _calling_code(caller), skip=wire.read_skip(fields)
     )
-    services().suppressions.release_many(caller, asked.numbers, asked.campaign)
+    reason = wire.read_reason(fields)
+    services().suppressions.release_many(caller, asked.numbers, asked.campaign, reason)
     return _done()
 
 

@@ -12,6 +12,7 @@ from app.dialects.dncscrub.results import (
     Output,
 )
 from app.dialects.dncscrub.wire import LINE_END, LIST, MULTIPART_NUMBERS, Action
+from app.domain.texts import REASON_LENGTH
 from app.http import limits
 from app.http.dialect import FormBlueprint, View
 from app.http.properties import RETRY_AFTER, Properties, Property, as_form, as_query
@@ -75,6 +76,11 @@ PDNC = Operation(
             "enum": ["0", "1", "false", "true"],
             "description": "For `add` and `remove`: what is no number is left out, "
             "rather than everything.",
+        },
+        "reason": {
+            **_TEXT,
+            "maxLength": REASON_LENGTH,
+            "description": "For `remove`: why, which history keeps.",
         },
     },
     needed=("actionType",),

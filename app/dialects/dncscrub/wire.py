@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.domain import phone, scopes
+from app.domain import phone, scopes, texts
 from app.domain.access import Grant
 from app.domain.entries import Entry, ListSize
 from app.domain.errors import NumberInvalid, ParameterInvalid, TooManyNumbers
@@ -31,7 +31,7 @@ _SEPARATOR = re.compile(r",(?:\r\n?|\n)?|\r\n?|\n")
 _FLAGS = {"": False, "0": False, "false": False, "1": True, "true": True}
 _KNOWN = {
     *(LIST, "actionType", "projId", "ignoreInvalid"),
-    *("version", "output", "campaignId", "loginId"),
+    *("version", "output", "campaignId", "loginId", "reason"),
 }
 
 
@@ -134,6 +134,11 @@ def read_skip(fields: Fields) -> bool:
     if text not in _FLAGS:
         raise ParameterInvalid("ignoreInvalid is neither 0 nor 1")
     return _FLAGS[text]
+
+
+def read_reason(fields: Fields) -> str | None:
+    """Return why numbers are removed; raises ReasonInvalid."""
+    return texts.read_reason(fields.get("reason", ""))
 
 
 def write_status(

@@ -15,6 +15,7 @@ from app.dialects.vicidial.wire import Call, write_line
 from app.domain.access import Edition
 from app.domain.errors import (
     AlreadySuppressed,
+    ApprovalPending,
     CallingCodeInvalid,
     CampaignUnknown,
     DncError,
@@ -26,6 +27,8 @@ from app.domain.errors import (
     OperationUnknown,
     ParameterInvalid,
     ParameterMissing,
+    ReleaseReasonMissing,
+    ReleasesCapped,
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
@@ -67,6 +70,17 @@ def _on_list(permission: str, required: str, known: Lines) -> Lines:
         NumberInvalid: missing,
         CampaignUnknown: missing,
         **known,
+    }
+
+
+def _guards(end: str) -> Lines:
+    """Return the lines of what VICIdial's own deletes do not know; *end* is the end."""
+    return {
+        ReleaseReasonMissing: _said(f"NEEDS A REASON, WHICH HAS NO PLACE HERE{end}"),
+        ReleasesCapped: _said(f"TOO MANY NUMBERS DELETED WITHIN THE HOUR{end}"),
+        ApprovalPending: _said(
+            f"RECORDED, A SECOND USER MUST APPROVE BY DELETING THE SAME{end}"
+        ),
     }
 
 
@@ -116,9 +130,10 @@ _LIVE = {
         "DELETE DNC NUMBERS: |{user}|0",
         ": |{user}|{phone_number}|{campaign_id}",
         {
+            **_guards(": |{user}|{phone_number}|{campaign_id}"),
             NotSuppressed: _said(
                 "DNC NUMBER DOES NOT EXIST: |{user}|{phone_number}|{campaign_id}"
-            )
+            ),
         },
     ),
     "check_phone_number": _check(
@@ -141,6 +156,7 @@ _LIVE = {
         "DELETE FILTER PHONE GROUP NUMBERS: |{user}|0",
         ": |{user}|{phone_number}|{group}",
         {
+            **_guards(": |{user}|{phone_number}|{group}"),
             CampaignUnknown: _said(
                 "FILTER PHONE GROUP DOES NOT EXIST: |{user}|{group}"
             ),
@@ -161,7 +177,10 @@ _DOCUMENTED = {
     "delete_dnc_phone": _on_list(
         "DELETE DNC NUMBERS - {user}|0",
         " - {user}|||1000",
-        {NotSuppressed: _said("DNC NUMBER DOES NOT EXIST - {user}|{phone_number}")},
+        {
+            **_guards(" - {user}|{phone_number}"),
+            NotSuppressed: _said("DNC NUMBER DOES NOT EXIST - {user}|{phone_number}"),
+        },
     ),
     "check_phone_number": _check(" - |{user}|0|", " - {user}|||1000"),
     "add_fpg_phone": _on_list(
@@ -181,6 +200,7 @@ _DOCUMENTED = {
         "DELETE FILTER PHONE GROUP NUMBERS - {user}|0",
         " - {user}|||1000",
         {
+            **_guards(" - {user}|{phone_number}|{group}"),
             CampaignUnknown: _said(
                 "FILTER PHONE GROUP DOES NOT EXIST - {user}|{group}"
             ),

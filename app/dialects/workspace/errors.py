@@ -11,6 +11,7 @@ from flask import Response
 from app.domain.access import Edition
 from app.domain.errors import (
     AlreadySuppressed,
+    ApprovalPending,
     EntryForeign,
     EntryUnknown,
     EvidenceInvalid,
@@ -22,6 +23,8 @@ from app.domain.errors import (
     OffsetInvalid,
     ParameterInvalid,
     ReasonInvalid,
+    ReleaseReasonMissing,
+    ReleasesCapped,
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
@@ -42,11 +45,23 @@ _EVERYWHERE: Words = {
     StoreUnavailable: _error(503, "Service unavailable, try again"),
 }
 
+_GUARDS: Words = {
+    ReasonInvalid: _error(
+        400, "reason must be printable text of at most 255 characters"
+    ),
+    ReleaseReasonMissing: _error(400, "reason is required"),
+    ReleasesCapped: _error(403, "Too many records were deleted within the hour"),
+    ApprovalPending: _error(
+        403, "Recorded: a second token must approve by asking for the same"
+    ),
+}
+
 _DELETE: Words = {
     **_EVERYWHERE,
     IdInvalid: _error(400, "The id is missing, or is not 24 hexadecimal digits"),
     EntryForeign: _error(403, "The DNC record belongs to another organization"),
     EntryUnknown: _error(404, "DNC record not found"),
+    **_GUARDS,
 }
 
 _WORDS: Mapping[str, Words] = {
@@ -85,6 +100,7 @@ _WORDS: Mapping[str, Words] = {
         **_EVERYWHERE,
         RequestMalformed: _error(400, "The body is not a JSON object"),
         ParameterInvalid: _error(400, "enable must be true or false"),
+        **_GUARDS,
     },
 }
 

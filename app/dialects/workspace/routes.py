@@ -76,7 +76,8 @@ def delete_record(record_id: str) -> Response:
     Any record of the organisation, whichever dialect has added it.
     """
     entry_id = wire.read_id(record_id)
-    services().suppressions.release_entry(require_caller(), entry_id)
+    reason = wire.read_release_reason(read_query(request))
+    services().suppressions.release_entry(require_caller(), entry_id, reason)
     return wire.write_done(schemas.DELETED)
 
 
@@ -92,10 +93,13 @@ def enable_disable() -> Response:
 
     While it is off every number that is asked for before a call counts as callable, in
     every dialect: each answer says so where it can, and is recorded. Batches and scrubs
-    tell what is listed all the same. Needs the grant `admin`; recorded itself.
+    tell what is listed all the same. Needs the grant `admin`, and to switch it off
+    `delete` besides; recorded itself.
     """
-    enabled = wire.read_switch(read_whole(request, limits.FORM_BYTES))
-    services().organisations.switch_checking(require_caller(), enabled=enabled)
+    enabled, reason = wire.read_switch(read_whole(request, limits.FORM_BYTES))
+    services().organisations.switch_checking(
+        require_caller(), enabled=enabled, reason=reason
+    )
     return wire.write_done(schemas.SWITCHED)
 
 

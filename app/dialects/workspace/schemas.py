@@ -14,6 +14,8 @@ ADDED = "Phone number added to DNC successfully"
 DELETED = "DNC record deleted successfully"
 SWITCHED = "DNC setting updated successfully"
 
+_WHY = "Why numbers may be called again; history keeps it."
+
 _ID = "^[0-9A-Fa-f]{24}$"
 _EXAMPLE_ID = "0000000000000000000013db"
 
@@ -99,7 +101,8 @@ SWITCH_BODY = _body(
             "type": "boolean",
             "description": "Whether calls are checked.",
             "example": True,
-        }
+        },
+        "reason": text(_WHY, "Maintenance", maxLength=REASON_LENGTH),
     },
     {"enable": True},
 )
@@ -229,4 +232,5 @@ DELETE_PARAMETERS = (
         "description": "The record's `_id`.",
         "schema": {"type": "string", "pattern": _ID, "example": _EXAMPLE_ID},
     },
+    query("reason", _WHY, maxLength=REASON_LENGTH, example="ConsentGiven"),
 )

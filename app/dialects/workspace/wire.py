@@ -27,6 +27,7 @@ from app.http.forms import Fields, unambiguous
 
 BATCH = "batchId"
 REQUEST = "requestUUID"
+REASON = "reason"
 
 LARGEST_OFFSET = 100_000
 LARGEST_LIMIT = 1000
@@ -90,12 +91,18 @@ def read_id(text: str) -> int:
     return min(int(text, 16), _LARGEST_ID)
 
 
-def read_switch(body: bytes) -> bool:
-    """Return whether the pre-dial check is to be on."""
-    enable = _read_members(body).get("enable")
+def read_switch(body: bytes) -> tuple[bool, str | None]:
+    """Return whether the pre-dial check is to be on, and why."""
+    members = _read_members(body)
+    enable = members.get("enable")
     if not isinstance(enable, bool):
         raise ParameterInvalid
-    return enable
+    return enable, texts.read_reason(_read_text(members, REASON, ReasonInvalid))
+
+
+def read_release_reason(fields: Fields) -> str | None:
+    """Return why a record is deleted; raises ReasonInvalid."""
+    return texts.read_reason(fields.get(REASON, ""))
 
 
 def write_done(message: str) -> Response:
