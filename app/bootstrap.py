@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from app.dialects import DIALECTS
+from app.domain.erasure import Pseudonyms
 from app.http.application import create_app
 from app.services import Services
 from app.services.access import Access
@@ -15,9 +16,10 @@ from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.conditions import Conditions
+from app.services.erasures import Erasures
 from app.services.exports import Exports
-from app.services.histories import Histories
 from app.services.guards import Guards
+from app.services.histories import Histories
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -25,6 +27,7 @@ from app.services.organisations import Organisations
 from app.services.proofs import Proofs
 from app.services.readiness import Readiness
 from app.services.recovery import Recovery
+from app.services.retention import Retention
 from app.services.scrubs import ASKING, Scrubs
 from app.services.sealing import Sealing
 from app.services.searches import Searches
@@ -47,30 +50,33 @@ def build_services(
 
     What *anchor_file* tells of the database must be in it.
     """
-    checks = Checks(database)
     conditions = Conditions(database, newest_revision(), anchor_file)
     guards = Guards(database)
     keys = Keys(database, key_file)
+    pseudonyms = Pseudonyms(keys.find)
+    checks = Checks(database, pseudonyms)
     sealing = Sealing(database, keys, conditions)
     return Services(
         access=Access(database, conditions),
         audit=Audit(database, keys, sealing),
         campaigns=Campaigns(database),
         checks=checks,
+        erasures=Erasures(database, keys, pseudonyms),
         exports=Exports(database),
-        histories=Histories(database),
         guards=guards,
+        histories=Histories(database, pseudonyms),
         imports=Imports(database),
         keys=keys,
         leads=Leads(database),
         organisations=Organisations(database, guards),
-        proofs=Proofs(database, keys, sealing),
+        proofs=Proofs(database, keys, sealing, pseudonyms),
         readiness=Readiness(database, conditions),
         recovery=Recovery(database, conditions),
+        retention=Retention(database, keys, pseudonyms),
         scrubs=Scrubs(checks),
         sealing=sealing,
-        searches=Searches(database),
-        suppressions=Suppressions(database, guards),
+        searches=Searches(database, pseudonyms),
+        suppressions=Suppressions(database, guards, pseudonyms),
     )
 
 

@@ -16,6 +16,7 @@ from app.cli import (
     migrate,
     openapi,
     organisations,
+    privacy,
     recovery,
     serve,
     tokens,
@@ -47,6 +48,8 @@ for command in (
     evidence.evidence,
     leads.lead,
     leads.status,
+    privacy.erase,
+    privacy.retention,
     openapi.openapi,
     audit.audit,
 ):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
@@ -65,6 +66,8 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         metrics.share_between_workers()
         return build_app(self._settings, self._url)
 
+
+_log = structlog.get_logger()
 
 Run = Callable[[Settings, str], None]
 
@@ -144,6 +147,8 @@ def _start_first(settings: Settings, url: str) -> None:
             click.echo(f"dncd does not answer for any number: {describe(loss)}.")
             return
         secret = services.organisations.start(actor(), FIRST_ORGANISATION)
+        if leaks := services.readiness.find_leaks():
+            _log.warning("numbers_reach_the_log_of_postgresql", settings=leaks)
     if secret is None:
         return
     file = settings.data_dir / "token"

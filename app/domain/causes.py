@@ -10,6 +10,7 @@ class Cause(StrEnum):
     AREA_CODE = "an area code as a whole (XXXXXXX), not a phone number"
     SCIENTIFIC = "a spreadsheet's scientific notation: digits are lost"
     DECIMAL = "a spreadsheet's decimal number, not a phone number"
+    ERASED = "an erased number: suppress it by hand here, if you know it"
     NUMBER_LONG = "longer than 64 characters"
     NUMBER_CHARACTERS = "characters that are no part of a phone number"
     NUMBER_NOT_TEXT = "neither text nor a whole number"

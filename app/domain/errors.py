@@ -5,7 +5,7 @@ Every condition that dncd refuses or reports, in one list.
     ├── Refused                     what was asked cannot be done as it was asked
     │   ├── NumberInvalid           ├── CallingCodeInvalid
     │   ├── CampaignUnknown         ├── PurposeInvalid
-    │   ├── ReasonInvalid           ├── EntryUnknown (by id)
+    │   ├── ReasonInvalid           ├── EntryUnknown (by id) ── EntryErased
     │   ├── NotSuppressed           ├── AlreadySuppressed ── EntryRepeated
     │   ├── LeadStatusMissing       ├── LeadStatusInvalid
     │   ├── LeadNameInvalid         ├── IdInvalid
@@ -29,7 +29,8 @@ Every condition that dncd refuses or reports, in one list.
     ├── StoreUnavailable ──┬── OutcomeUnknown
     │                      ├── InstantUnsettled
     │                      ├── SchemaNotServed
-    │                      └── RecoveryUnconfirmed
+    │                      ├── RecoveryUnconfirmed
+    │                      └── ErasureKeyWrong
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
@@ -82,6 +83,10 @@ class EvidenceMissing(Refused):
 
 class EntryUnknown(Refused):
     """The organisation has no entry with that id."""
+
+
+class EntryErased(EntryUnknown):
+    """The entry blocks a number that was erased: it can be taken off, not changed."""
 
 
 class NotSuppressed(Refused):
@@ -239,6 +244,10 @@ class SchemaNotServed(StoreUnavailable):
 
 class RecoveryUnconfirmed(StoreUnavailable):
     """The database lacks operations that were anchored, and nobody has confirmed it."""
+
+
+class ErasureKeyWrong(StoreUnavailable):
+    """Numbers are kept under stand-ins that the key at hand did not make."""
 
 
 class AdministrationRefused(DncError):

@@ -34,6 +34,8 @@ _HABITS = (
     (re.compile(r"[0-9]{3,6}[Xx]{4,7}"), Cause.AREA_CODE),
     (re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+]?[0-9]+"), Cause.SCIENTIFIC),
     (_DECIMAL, Cause.DECIMAL),
+    # As an export writes it.
+    (re.compile("erased"), Cause.ERASED),
 )
 # What nearly every line of a long list looks like; "00" would begin a calling code.
 PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
@@ -57,14 +59,25 @@ class PhoneNumber:
         """The key: calling code and national number as one integer (15 digits)."""
         return int(self.calling_code + self.national)
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether the number is no longer known."""
+        return not self.national
+
     def __str__(self) -> str:
         """Write the number as E.164 does."""
         return f"+{self.calling_code}{self.national}"
 
 
 def from_e164(e164: int, calling_code: int) -> PhoneNumber:
-    """Return the number whose key is *e164*; the reverse of ``PhoneNumber.e164``."""
+    """
+    Return the number whose key is *e164*; the reverse of ``PhoneNumber.e164``.
+
+    Of one that was erased, whose key stands for it, only the calling code is known.
+    """
     code = str(calling_code)
+    if e164 < 0:
+        return PhoneNumber(code, "")
     return PhoneNumber(code, str(e164)[len(code) :])
 
 

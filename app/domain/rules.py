@@ -72,11 +72,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The instant that a transaction sees; *name* is PostgreSQL's own for it."""
+    """
+    The instant that a transaction sees; *name* is PostgreSQL's own for it.
+
+    *erasure_mark* is there where numbers are kept under stand-ins.
+    """
 
     name: str
     taken_at: datetime
     checking_enabled: bool
+    erasure_mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from app.services.access import Access
 from app.services.audit import Audit
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
+from app.services.erasures import Erasures
 from app.services.exports import Exports
 from app.services.guards import Guards
 from app.services.histories import Histories
@@ -16,6 +17,7 @@ from app.services.organisations import Organisations
 from app.services.proofs import Proofs
 from app.services.readiness import Readiness
 from app.services.recovery import Recovery
+from app.services.retention import Retention
 from app.services.scrubs import Scrubs
 from app.services.sealing import Sealing
 from app.services.searches import Searches
@@ -30,6 +32,7 @@ class Services:
     audit: Audit
     campaigns: Campaigns
     checks: Checks
+    erasures: Erasures
     exports: Exports
     histories: Histories
     guards: Guards
@@ -40,6 +43,7 @@ class Services:
     proofs: Proofs
     readiness: Readiness
     recovery: Recovery
+    retention: Retention
     scrubs: Scrubs
     sealing: Sealing
     searches: Searches

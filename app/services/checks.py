@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from app.domain import rules
 from app.domain.access import Caller
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import CampaignUnknown, DncError, StoreUnavailable
 from app.domain.events import OperationKind
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
@@ -43,9 +44,10 @@ Hits = dict[int, Hit]
 class Checks:
     """The dialer's question, for one number and for a great many."""
 
-    def __init__(self, database: Database) -> None:
-        """Ask *database*, afresh for every question."""
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        """Ask *database*, afresh for every question, also by *pseudonyms*."""
         self._database = database
+        self._pseudonyms = pseudonyms
         self._together: dict[int, Together[Question, Finding]] = {}
 
     def check(self, caller: Caller, question: Question) -> Verdict:
@@ -75,7 +77,9 @@ class Checks:
             scope = _scope(organisation_id)
             try:
                 findings = checks.check(
-                    self._database.within(scope), [asked[index][1] for index in indexes]
+                    self._database.within(scope),
+                    [asked[index][1] for index in indexes],
+                    self._pseudonyms.of(organisation_id),
                 )
             except StoreUnavailable as failure:
                 return [
@@ -104,7 +108,10 @@ class Checks:
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = _find_call(tx, question.campaign)
-            entries = versions.check(tx, question.number.e164, as_of)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            asked = {question.number.e164}
+            names = stand_ins.require_names(snapshot.erasure_mark, asked)
+            entries = versions.check(tx, asked | names.keys(), as_of)
         return rules.decide(entries, call, checked=True, checked_at=snapshot.taken_at)
 
     def find_listed(
@@ -133,12 +140,17 @@ class Checks:
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             call = _find_call(tx, campaign)
+            asked = set(e164s)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            names = stand_ins.require_names(snapshot.erasure_mark, asked)
             # Side by side in the index, so that each of its pages is read once.
-            keys = sorted(set(e164s))
+            keys = sorted(asked | names.keys())
             found: list[Row] = []
             for start in range(0, len(keys), PIECE):
                 piece = keys[start : start + PIECE]
                 found += find(tx, piece, with_reasons=with_reasons)
+        if names:
+            found = [(names.get(row[0], row[0]), *row[1:]) for row in found]
         return snapshot, _strongest(found, call)
 
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
@@ -148,7 +160,11 @@ class Checks:
             asking = self._together.setdefault(
                 organisation_id,
                 Together(
-                    partial(checks.check, self._database.within(scope)),
+                    partial(
+                        checks.check,
+                        self._database.within(scope),
+                        stand_ins=self._pseudonyms.of(organisation_id),
+                    ),
                     most=TOGETHER,
                     calls=CALLS,
                     hopeless=StoreUnavailable,

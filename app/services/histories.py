@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from app.domain.access import Caller
 from app.domain.entries import Page
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import (
     AlreadySuppressed,
     EntryUnknown,
@@ -21,9 +22,10 @@ ATTEMPTS = 5
 class Histories:
     """The do-not-call list as its auditors see it."""
 
-    def __init__(self, database: Database) -> None:
-        """Read and mend the list in *database*."""
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        """Read and mend the list in *database*, what was erased by *pseudonyms*."""
         self._database = database
+        self._pseudonyms = pseudonyms
 
     def find(
         self, caller: Caller, subject: Subject, page: Page
@@ -35,7 +37,8 @@ class Histories:
         another organisation's has none, like one that never was.
         """
         scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
-        return history.find(self._database.within(scope), subject, page)
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
+        return history.find(self._database.within(scope), subject, page, stand_ins)
 
     def restore(self, caller: Caller, entry_id: int) -> None:
         """

@@ -32,6 +32,10 @@ class Keys:
                 return key
         return self._checked(expected)
 
+    def find(self) -> Key | None:
+        """Return what the file holds, or None; whose key it is, it does not tell."""
+        return key_file.find(self._file)
+
     def require(self) -> Key:
         """Return the key; raises KeyRefused when it is missing or another one."""
         expected = installation.find_fingerprint(self._database.within(Scope()))

@@ -9,6 +9,7 @@ from app.audit import verify
 from app.audit.verify import Anchor, Record
 from app.domain.access import Caller
 from app.domain.entries import Page
+from app.domain.erasure import Pseudonyms, StandIns
 from app.domain.errors import KeyRefused
 from app.domain.history import Proof, SealProof, Subject, Version
 from app.domain.keys import Key
@@ -56,9 +57,20 @@ _E164 = 8
 class Proofs:
     """The do-not-call list as an auditor is shown it."""
 
-    def __init__(self, database: Database, keys: Keys, sealing: Sealing) -> None:
-        """Read *database*; the key in *keys* gives the salts of what is sealed."""
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        sealing: Sealing,
+        pseudonyms: Pseudonyms,
+    ) -> None:
+        """
+        Read *database*, also by *pseudonyms*.
+
+        The key in *keys* gives the salts of what is sealed.
+        """
         self._database = database
+        self._pseudonyms = pseudonyms
         self._keys = keys
         self._sealing = sealing
 
@@ -82,6 +94,7 @@ class Proofs:
             key = self._keys.require()
             self._sealing.run()
         scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
         with self._database.snapshot(scope) as tx:
             snapshot = checks.take_snapshot(tx)
             proof = Proof(
@@ -90,17 +103,17 @@ class Proofs:
                 made_by=caller.actor,
                 read_at=snapshot.taken_at,
                 as_of=as_of,
-                versions=tuple(_read_versions(tx, number)),
+                versions=tuple(_read_versions(tx, number, stand_ins)),
             )
             return _seal(tx, proof, key, anchors)
 
 
-def _read_versions(tx: Open, number: PhoneNumber) -> list[Version]:
+def _read_versions(tx: Open, number: PhoneNumber, stand_ins: StandIns) -> list[Version]:
     versions: list[Version] = []
     total = 1
     while len(versions) < total:
         page = Page(len(versions), VERSIONS_A_STATEMENT)
-        found, total = history.find(tx, Subject(numbers=(number,)), page)
+        found, total = history.find(tx, Subject(numbers=(number,)), page, stand_ins)
         versions += found
     return versions
 

@@ -30,3 +30,7 @@ class Readiness:
             return self._conditions.find_notes()
         except StoreUnavailable:
             return []
+
+    def find_leaks(self) -> list[str]:
+        """Return which settings of PostgreSQL let phone numbers into its log."""
+        return readiness.find_leaks(self._database.within(Scope()))

@@ -7,11 +7,20 @@ from threading import BoundedSemaphore
 
 from app.domain.access import Caller
 from app.domain.entries import Entry, EntryFilter, EntryText, ListSize, Page
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference
 from app.services.settling import settle
-from app.store import batches, campaigns, scans, searches, sizes, versions
+from app.store import (
+    batches,
+    campaigns,
+    organisations,
+    scans,
+    searches,
+    sizes,
+    versions,
+)
 from app.store.database import Database, Open, Plans, Scope
 
 # What one statement looks up: some tens of milliseconds.
@@ -29,9 +38,10 @@ SCAN_QUEUE_SECONDS = 1.0
 class Searches:
     """The do-not-call list as its readers see it."""
 
-    def __init__(self, database: Database) -> None:
-        """Read the list in *database*."""
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        """Read the list in *database*, what was erased of it by *pseudonyms*."""
         self._database = database
+        self._pseudonyms = pseudonyms
         # So that whoever looks for a part leaves threads to whoever is about to dial.
         self._scans = BoundedSemaphore(SCANS)
 
@@ -52,10 +62,11 @@ class Searches:
         names a number or an id.
         """
         once = self._database.telling(caller.organisation.id)
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
         if as_of is not None:
             found, total = self._search_as_of(caller, wanted, page, as_of)
         elif searches.names_few(wanted):
-            found, total = searches.search(once, wanted, page)
+            found, total = searches.search_few(once, wanted, page, stand_ins)
         else:
             # Each filter has a statement, which is best carried out in one way.
             scope = Scope(caller.organisation.id, plans=Plans.BY_INDEX, tells=True)
@@ -81,17 +92,20 @@ class Searches:
         if wanted.number is not None and wanted.is_whole:
             return self.search(caller, EntryFilter(numbers=(wanted.number,)), page)
         with self._scanning(caller) as tx:
-            return scans.search(tx, wanted, page)
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
+            return scans.search(tx, wanted, page, stand_ins)
 
     def _search_as_of(
         self, caller: Caller, wanted: EntryFilter, page: Page, as_of: datetime
     ) -> tuple[list[Entry], int]:
         settle(self._database, caller.organisation.id, as_of)
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
         if searches.names_few(wanted):
             scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
-            return versions.search(self._database.within(scope), wanted, page, as_of)
+            once = self._database.within(scope)
+            return versions.search(once, wanted, page, as_of, stand_ins)
         with self._scanning(caller) as tx:
-            return versions.search(tx, wanted, page, as_of)
+            return versions.search(tx, wanted, page, as_of, stand_ins)
 
     @contextmanager
     def _scanning(self, caller: Caller) -> Iterator[Open]:
@@ -119,14 +133,21 @@ class Searches:
         All from one snapshot. Raises CampaignUnknown, also for the purpose lists,
         which are as many as there are purposes.
         """
-        keys = sorted({number.e164 for number in numbers})
+        asked = {number.e164 for number in numbers}
+        stand_ins = self._pseudonyms.of(caller.organisation.id)
         scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
         with self._database.snapshot(scope) as tx:
             campaign_id = campaigns.require_one_list(tx, campaign)
+            mark = organisations.erasure_mark(tx)
+            names = stand_ins.require_names(mark, asked)
+            # What was erased comes first: an entry that has its number is shown.
+            keys = sorted(asked | names.keys())
             return {
                 entry.number.e164: entry
                 for start in range(0, len(keys), PIECE)
-                for entry in batches.find(tx, keys[start : start + PIECE], campaign_id)
+                for entry in batches.find(
+                    tx, keys[start : start + PIECE], campaign_id, names
+                )
             }
 
     def measure_list(self, caller: Caller, campaign: CampaignReference) -> ListSize:

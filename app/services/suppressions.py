@@ -7,8 +7,10 @@ from dataclasses import replace
 from app.domain import guards, scopes
 from app.domain.access import Caller
 from app.domain.entries import Draft, Entry, Revision
+from app.domain.erasure import Pseudonyms
 from app.domain.errors import (
     AlreadySuppressed,
+    EntryErased,
     EntryForeign,
     EntryRepeated,
     EntryUnknown,
@@ -22,7 +24,14 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import CampaignReference, scope_of
 from app.services import placement, revisions
 from app.services.guards import Gate, Guards
-from app.store import batches, campaigns, entries, leads, operations
+from app.store import (
+    batches,
+    campaigns,
+    entries,
+    leads,
+    operations,
+    organisations,
+)
 from app.store.database import Database, Open, Plans
 from app.store.database import Scope as DatabaseScope
 
@@ -38,10 +47,17 @@ MANY_DEADLINE = 20.0
 class Suppressions:
     """The do-not-call list as its writers see it."""
 
-    def __init__(self, database: Database, gate: Guards) -> None:
-        """Keep the list in *database*; whatever leaves it passes *gate*."""
+    def __init__(
+        self, database: Database, gate: Guards, pseudonyms: Pseudonyms
+    ) -> None:
+        """
+        Keep the list in *database*; whatever leaves it passes *gate*.
+
+        What is erased of it stands there by *pseudonyms*.
+        """
         self._database = database
         self._guards = gate
+        self._pseudonyms = pseudonyms
 
     def suppress(self, caller: Caller, draft: Draft) -> int:
         """
@@ -95,6 +111,8 @@ class Suppressions:
                     entry = entries.lock(gate.tx, entry_id)
                     if entry is None:
                         raise EntryUnknown
+                    if entry.number.is_erased:
+                        raise EntryErased
                     revised = revisions.apply(gate.tx, entry, revision)
                     if revised != entry:
                         operation_id = revisions.begin(gate, entry, revised, revision)
@@ -132,15 +150,19 @@ class Suppressions:
                 campaigns.require_purpose(tx, purpose)
             if lead_status is not None and not leads.has_status(tx, lead_status):
                 raise LeadStatusInvalid
+            stand_ins = self._pseudonyms.of(caller.organisation.id)
             freed: list[Freed] = []
-            if gate.rules.take_turns:
-                entry = entries.lock_number(tx, number, scope)
-                if entry is None:
+            # Where it was erased it may be there twice.
+            if gate.rules.take_turns or stand_ins.in_use:
+                found = entries.lock_number(tx, number, scope, stand_ins)
+                if not found:
                     raise NotSuppressed
-                freed.append(guards.freed_of(entry))
-            wanted = Release(OperationKind.ENTRY_RELEASED, 1, freed, lead_status or "")
+                freed += map(guards.freed_of, found)
+            wanted = Release(
+                OperationKind.ENTRY_RELEASED, len(freed) or 1, freed, lead_status or ""
+            )
             leave = gate.pass_(wanted, reason=reason)
-            if entries.release(tx, leave, number, scope) is None:
+            if not entries.release(tx, leave, number, scope, stand_ins):
                 raise NotSuppressed
             if lead_status is not None:
                 leads.set_status(tx, leave.operation_id, number, scope, lead_status)
@@ -155,9 +177,9 @@ class Suppressions:
         """
         Take numbers off one list, in one transaction and operation; leads stay.
 
-        Returns how many of them were on it; the others are no error. Raises
-        CampaignUnknown, also for the purpose lists, which are no one list, and what
-        the gate raises.
+        Returns how many entries they had there, also erased ones; to have none is no
+        error. Raises CampaignUnknown, also for the purpose lists, which are no one
+        list, and what the gate raises.
         """
         for _ in range(ATTEMPTS):
             with (
@@ -170,6 +192,11 @@ class Suppressions:
                 campaign_id = campaigns.require_one_list(tx, campaign)
                 keys = sorted({number.e164 for number in numbers})
                 listed = batches.lock(tx, keys, campaign_id)
+                # Asked afterwards, to know of what was erased while this waited.
+                mark = organisations.erasure_mark(tx)
+                stand_ins = self._pseudonyms.of(caller.organisation.id)
+                if names := stand_ins.require_names(mark, keys):
+                    listed += batches.lock(tx, sorted(names), campaign_id)
                 if listed:
                     freed: list[Freed] = []
                     if gate.rules.four_eyes:

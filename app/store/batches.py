@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from psycopg import errors
 
 from app.domain.entries import Draft, Entry
+from app.domain.erasure import Names
 from app.domain.guards import Leave
 from app.domain.scopes import scope_of
 from app.store.arrays import write_numbers, write_texts
@@ -192,14 +193,14 @@ def release(tx: Open, leave: Leave, places: Sequence[Place]) -> None:
             raise Crossed
 
 
-def find(tx: Open, e164s: Sequence[int], campaign_id: int) -> list[Entry]:
-    """Return the entries of the numbers on that list."""
+def find(tx: Open, e164s: Sequence[int], campaign_id: int, names: Names) -> list[Entry]:
+    """Return the entries of the numbers on that list, erased ones by *names*."""
     parameters = {
         "organisation_id": tx.organisation_id,
         "e164s": write_numbers(e164s),
         "campaign_id": campaign_id,
     }
-    return [entry_from(row) for row in tx.fetch(FIND, parameters)]
+    return [entry_from(row, names) for row in tx.fetch(FIND, parameters)]
 
 
 def _key_parameters(tx: Open, keys: Collection[Key]) -> dict[str, object]:

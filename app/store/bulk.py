@@ -92,8 +92,9 @@ COUNT_NEW = """
 
 EXPORT: LiteralString = """
     COPY (
-        SELECT substr(entry.e164::text, length(entry.calling_code::text) + 1)
-                   AS phone_number,
+        SELECT CASE WHEN entry.e164 < 0 THEN 'erased' ELSE
+                   substr(entry.e164::text, length(entry.calling_code::text) + 1)
+               END AS phone_number,
                entry.calling_code AS phone_code,
                entry.campaign_id,
                campaign.uid AS campaign_uid,

@@ -4,22 +4,25 @@ What stands against calls: the questions that every dialer asks before it dials.
 Every statement reads a snapshot of its own and begins at the index of numbers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import LiteralString
 
+from app.domain.erasure import StandIns
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
 from app.domain.scopes import CampaignReference
 from app.store.arrays import write_numbers, write_texts
 from app.store.database import Once, Open, Tx
-from app.store.lookups import Lookup
+from app.store.lookups import Lookup, Rows
 
 # One row with the instant, then one for each entry of the numbers. OFFSET keeps them
 # looked up one by one: PostgreSQL might rather read the whole organisation, which it
-# takes for small.
+# takes for small. The first row tells, in place of a reason, with which key numbers
+# that were erased have their stand-ins.
 _CHECK: LiteralString = """
     SELECT NULL::bigint AS e164, NULL::bigint AS id, NULL::bigint AS campaign_id,
-           NULL::text AS name, NULL::text AS purpose, NULL::text AS reason,
+           NULL::text AS name, NULL::text AS purpose,
+           erasure_key AS reason,
            now() AS instant, checking_enabled AS flag
     FROM organisation
     WHERE id = $1::bigint
@@ -63,7 +66,8 @@ FIND_LISTED = """
 """
 
 SNAPSHOT = """
-    SELECT pg_current_snapshot()::text AS name, now() AS taken_at, checking_enabled
+    SELECT pg_current_snapshot()::text AS name, now() AS taken_at, checking_enabled,
+           erasure_key AS erasure_mark
     FROM organisation WHERE id = %(organisation_id)s
 """
 
@@ -73,26 +77,29 @@ SNAPSHOT = """
 Row = tuple[int, int, int, str | None, datetime, str | None]
 
 
-def check(tx: Once, questions: Sequence[Question]) -> list[Finding]:
-    """Return what is known about each of *questions*, in their order."""
-    asked = {question.campaign for question in questions} - {None}
-    parameters = [
-        str(tx.organisation_id),
-        write_numbers({question.number.e164 for question in questions}),
-    ]
-    if asked:
-        parameters.append(write_numbers(x.number for x in asked if x and x.number))
-        parameters.append(write_texts(x.code for x in asked if x))
-        rows = tx.look_up(CHECK_FOR_CAMPAIGNS, parameters)
-    else:
-        rows = tx.look_up(CHECK, parameters)
+def check(
+    tx: Once, questions: Sequence[Question], stand_ins: StandIns
+) -> list[Finding]:
+    """
+    Return what is known about each of *questions*, in their order.
+
+    Of numbers that were erased too, by their *stand_ins*. Raises ErasureKeyWrong.
+    """
+    numbers = {question.number.e164 for question in questions}
+    names = stand_ins.names(numbers)
+    rows = _ask(tx, questions, numbers if names is None else numbers | names.keys())
+    # The row of the organisation, read with them, tells whether to ask again.
+    while stand_ins.missed(_mark(rows), names):
+        names = stand_ins.names(numbers) or {}
+        rows = _ask(tx, questions, numbers | names.keys())
     entries: dict[int, list[Listed]] = {}
     calls: dict[object, Call] = {}
     for e164, entry_id, campaign_id, name, purpose, reason, instant, flag in rows:
         if flag is not None:
             checking_enabled, checked_at = flag, instant
         elif e164 is not None:
-            entries.setdefault(e164, []).append(
+            number = e164 if e164 > 0 or names is None else names[e164]
+            entries.setdefault(number, []).append(
                 Listed(entry_id, campaign_id, name, purpose, reason, instant)
             )
         else:
@@ -108,10 +115,28 @@ def check(tx: Once, questions: Sequence[Question]) -> list[Finding]:
     ]
 
 
+def _ask(tx: Once, questions: Sequence[Question], keys: Collection[int]) -> Rows:
+    asked = {question.campaign for question in questions} - {None}
+    parameters = [str(tx.organisation_id), write_numbers(keys)]
+    if asked:
+        parameters.append(write_numbers(x.number for x in asked if x and x.number))
+        parameters.append(write_texts(x.code for x in asked if x))
+        return tx.look_up(CHECK_FOR_CAMPAIGNS, parameters)
+    return tx.look_up(CHECK, parameters)
+
+
+def _mark(rows: Rows) -> str | None:
+    """Return what the organisation's row tells of erased entries: the first row."""
+    mark: str | None = next(row[5] for row in rows if row[7] is not None)
+    return mark
+
+
 def take_snapshot(tx: Tx) -> Snapshot:
     """Return the instant that everything else in *tx* is read at."""
     row = tx.fetch(SNAPSHOT, {"organisation_id": tx.organisation_id})[0]
-    return Snapshot(row["name"], row["taken_at"], row["checking_enabled"])
+    return Snapshot(
+        row["name"], row["taken_at"], row["checking_enabled"], row["erasure_mark"]
+    )
 
 
 def find_listed(tx: Open, e164s: Iterable[int], *, with_reasons: bool) -> list[Row]:

@@ -24,7 +24,7 @@ from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from app.domain.errors import OutcomeUnknown, StoreUnavailable
-from app.store import lookups
+from app.store import lookups, server_log
 from app.store.failures import as_domain_errors
 from app.store.lookups import Lookup, Rows
 
@@ -323,7 +323,7 @@ class Database:
                 "keepalives_count": 3,
                 "application_name": "dncd",
             },
-            configure=_speak_utc,
+            configure=_configure,
             connection_class=BoundedConnection if bounded else UnboundedConnection,
             min_size=0,
             max_size=connections,
@@ -436,9 +436,9 @@ class Database:
         self._pool.close()
 
 
-def _speak_utc(connection: psycopg.Connection[DictRow]) -> None:
-    """Let instants come as UTC, whatever zone the server is set to."""
-    connection.execute("SET TimeZone TO 'UTC'")
+def _configure(connection: psycopg.Connection[DictRow]) -> None:
+    """Let instants come as UTC, and values stay out of the server's log."""
+    connection.execute(f"SET TimeZone TO 'UTC'; {server_log.QUIETEN}")
 
 
 def _required(scope: Scope) -> int:

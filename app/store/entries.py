@@ -14,11 +14,13 @@ from psycopg.types.json import Jsonb
 from app.domain import phone
 from app.domain.access import Caller
 from app.domain.entries import Draft, Entry
+from app.domain.erasure import NO_NAMES, Names, StandIns
 from app.domain.events import OperationKind
 from app.domain.guards import Leave
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Scope, known_purpose
-from app.store import campaigns, operations
+from app.store import campaigns, operations, organisations
+from app.store.arrays import write_numbers
 from app.store.database import Tx
 
 COLUMNS: LiteralString = """
@@ -96,16 +98,21 @@ REVISE = """
     WHERE organisation_id = %(organisation_id)s AND id = %(id)s
 """
 
+# With what tells whether it may stand under another key as well, from one snapshot.
 RELEASE = """
-    DELETE FROM dnc_entry
-    WHERE organisation_id = %(organisation_id)s
-      AND e164 = %(e164)s
-      AND campaign_id = %(campaign_id)s
-      AND (CASE WHEN campaign_id = -1 THEN purpose ELSE '' END)
-          = coalesce(%(purpose)s, '')
-    RETURNING id
+    WITH gone AS (
+        DELETE FROM dnc_entry
+        WHERE organisation_id = %(organisation_id)s
+          AND e164 = ANY(%(e164s)s::text::bigint[])
+          AND campaign_id = %(campaign_id)s
+          AND (CASE WHEN campaign_id = -1 THEN purpose ELSE '' END)
+              = coalesce(%(purpose)s, '')
+        RETURNING id
+    )
+    SELECT (SELECT count(*) FROM gone) AS released,
+           erasure_key AS erasure_mark
+    FROM organisation WHERE id = %(organisation_id)s
 """
-
 
 RELEASE_BY_ID = """
     DELETE FROM dnc_entry
@@ -149,10 +156,22 @@ def find(tx: Tx, number: PhoneNumber, scope: Scope) -> Entry | None:
     return entry_from(rows[0]) if rows else None
 
 
-def lock_number(tx: Tx, number: PhoneNumber, scope: Scope) -> Entry | None:
-    """Return the entry of *number* on that list and keep others from changing it."""
-    rows = tx.fetch(FIND_AND_LOCK, _key_parameters(tx, number, scope))
-    return entry_from(rows[0]) if rows else None
+def lock_number(
+    tx: Tx, number: PhoneNumber, scope: Scope, stand_ins: StandIns
+) -> list[Entry]:
+    """
+    Return the entries of *number* on that list and keep others from changing them.
+
+    There is one, or also one by which the number was erased. *tx* must not read
+    everything from one snapshot. Raises ErasureKeyWrong.
+    """
+    parameters = _key_parameters(tx, number, scope)
+    rows = tx.fetch(FIND_AND_LOCK, parameters)
+    # Read afterwards, to know of whoever has erased it while this waited.
+    names = stand_ins.require_names(organisations.erasure_mark(tx), [number.e164])
+    for stand_in in names:
+        rows += tx.fetch(FIND_AND_LOCK, {**parameters, "e164": stand_in})
+    return [entry_from(row, names) for row in rows]
 
 
 def lock(tx: Tx, entry_id: int) -> Entry | None:
@@ -180,11 +199,27 @@ def revise(tx: Tx, operation_id: int, entry: Entry) -> None:
         raise Collision from error
 
 
-def release(tx: Tx, leave: Leave, number: PhoneNumber, scope: Scope) -> int | None:
-    """Take *number* off that list and return the ended entry's id, or None."""
+def release(
+    tx: Tx, leave: Leave, number: PhoneNumber, scope: Scope, stand_ins: StandIns
+) -> int:
+    """
+    Take *number* off that list, also where it was erased; return how many entries.
+
+    *tx* must not read everything from one snapshot. Raises ErasureKeyWrong.
+    """
     del leave  # to have it is enough
-    rows = tx.fetch(RELEASE, _key_parameters(tx, number, scope))
-    return rows[0]["id"] if rows else None
+    released = 0
+    parameters = _key_parameters(tx, number, scope)
+    # Whoever has just erased it, while this waited, is seen when it is looked again.
+    for again in (False, True, True):
+        names = stand_ins.names([number.e164])
+        keys = [number.e164, *(names or ())]
+        row = tx.fetch(RELEASE, {**parameters, "e164s": write_numbers(keys)})[0]
+        released += row["released"]
+        missed = stand_ins.missed(row["erasure_mark"], names)
+        if not missed and (released or again):
+            break
+    return released
 
 
 def release_locked(tx: Tx, leave: Leave, entry_id: int) -> None:
@@ -199,11 +234,16 @@ def is_foreign(tx: Tx, entry_id: int) -> bool:
     return answer
 
 
-def entry_from(row: DictRow) -> Entry:
-    """Return the entry in a row of COLUMNS."""
+def entry_from(row: DictRow, names: Names = NO_NAMES) -> Entry:
+    """
+    Return the entry in a row of COLUMNS.
+
+    Of a number that was erased, and by *names* is one that was asked about, with it.
+    """
+    e164 = row["e164"]
     return Entry(
         id=row["id"],
-        number=phone.from_e164(row["e164"], row["calling_code"]),
+        number=phone.from_e164(names.get(e164, e164), row["calling_code"]),
         campaign=campaigns.campaign_of(row),
         purpose=row["purpose"],
         reason=row["reason"],

@@ -6,6 +6,7 @@ from typing import LiteralString
 from psycopg.rows import DictRow
 
 from app.domain.entries import Page
+from app.domain.erasure import NO_NAMES, Names, StandIns
 from app.domain.errors import EntryRepeated
 from app.domain.history import Operation, Subject, Version
 from app.store.database import Tx
@@ -57,7 +58,11 @@ FIND: LiteralString = f"""
         JOIN dnc_entry_past AS version ON version.organisation_id = %(organisation_id)s
                                       AND version.id = subject.id
     )
-    SELECT total.n AS total, page.*
+    SELECT total.n AS total,
+           (
+               SELECT erasure_key FROM organisation WHERE id = %(organisation_id)s
+           ) AS erasure_mark,
+           page.*
     FROM (SELECT count(*) AS n FROM found) AS total
     LEFT JOIN (
         SELECT version.*, campaign.uid AS campaign_uid, campaign.name AS campaign_name,
@@ -145,24 +150,38 @@ class Crossed(Exception):
     """The entry ended once more meanwhile; try the transaction again."""
 
 
-def find(tx: Tx, subject: Subject, page: Page) -> tuple[list[Version], int]:
+def find(
+    tx: Tx, subject: Subject, page: Page, stand_ins: StandIns
+) -> tuple[list[Version], int]:
     """
     Return a page of the versions of every entry of *subject*, and how many there are.
 
-    Of an entry that ever had one of the numbers also the versions with others.
+    Of an entry that ever had one of the numbers also the versions with others; of what
+    was erased of it, by its stand-in. Raises ErasureKeyWrong.
     """
     of_entry = subject.entry_id is not None
-    rows = tx.fetch(
-        FIND.format(subject=ENTRY if of_entry else ENTRIES_OF_NUMBERS),
-        {
-            "organisation_id": tx.organisation_id,
-            "id": subject.entry_id,
-            "e164s": [number.e164 for number in subject.numbers],
-            "offset": page.offset,
-            "limit": page.limit,
-        },
-    )
-    return [_version(row) for row in rows if row["id"] is not None], rows[0]["total"]
+    statement = FIND.format(subject=ENTRY if of_entry else ENTRIES_OF_NUMBERS)
+    numbers = [number.e164 for number in subject.numbers]
+
+    def ask(names: Names) -> list[DictRow]:
+        return tx.fetch(
+            statement,
+            {
+                "organisation_id": tx.organisation_id,
+                "id": subject.entry_id,
+                "e164s": [*numbers, *names],
+                "offset": page.offset,
+                "limit": page.limit,
+            },
+        )
+
+    names = stand_ins.names(numbers)
+    rows = ask(names or NO_NAMES)
+    while stand_ins.missed(rows[0]["erasure_mark"], names):
+        names = stand_ins.names(numbers) or NO_NAMES
+        rows = ask(names)
+    found = [_version(row, names or NO_NAMES) for row in rows if row["id"] is not None]
+    return found, rows[0]["total"]
 
 
 def restore(tx: Tx, operation_id: int, entry_id: int) -> None:
@@ -193,9 +212,9 @@ def find_ended(tx: Tx, entry_id: int) -> Ended | None:
     return Ended(row["reason"], row["in_the_way"]) if row["has_ended"] else None
 
 
-def _version(row: DictRow) -> Version:
+def _version(row: DictRow, names: Names) -> Version:
     return Version(
-        entry=entry_from(row),
+        entry=entry_from(row, names),
         valid_until=row["valid_until"],
         made_by=_operation(row, "made"),
         ended_by=_operation(row, "ended"),

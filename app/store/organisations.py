@@ -52,6 +52,11 @@ SWITCH_EVIDENCE = """
     WHERE id = %(organisation_id)s
 """
 
+ERASURE_MARK = """
+    SELECT erasure_key AS mark
+    FROM organisation WHERE id = %(organisation_id)s
+"""
+
 _FIND: LiteralString = """
     SELECT id, name, time_zone, default_phone_code, editions, checking_enabled,
            evidence_required
@@ -61,6 +66,13 @@ _FIND: LiteralString = """
 FIND: LiteralString = f"{_FIND} name = %(name)s"
 
 FIND_OWN: LiteralString = f"{_FIND} id = %(organisation_id)s"
+
+
+def erasure_mark(tx: Tx) -> str | None:
+    """Return by which key erased numbers have their stand-ins; None without any."""
+    mark: str | None
+    mark = tx.fetch(ERASURE_MARK, {"organisation_id": tx.organisation_id})[0]["mark"]
+    return mark
 
 
 def none_yet(tx: Tx) -> bool:

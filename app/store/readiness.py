@@ -1,5 +1,6 @@
 """Whether the database can be trusted with an opt-out: whether it is durable."""
 
+from app.store import server_log
 from app.store.database import Tx
 
 SETTINGS = """
@@ -25,3 +26,8 @@ def find_faults(tx: Tx) -> list[str]:
         for name, allowed in DURABLE.items()
         if row[name] not in allowed
     ]
+
+
+def find_leaks(tx: Tx) -> list[str]:
+    """Return which of the server's settings let phone numbers into its log."""
+    return server_log.find_leaks(tx.fetch(server_log.SETTINGS, {})[0])

@@ -6,10 +6,13 @@ For any other filter the total is kept (see ``tallies``), which also tells where
 page is to be found. Page and total come from one snapshot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
+from psycopg.rows import DictRow
+
 from app.domain.entries import Entry, EntryFilter, Page
+from app.domain.erasure import NO_NAMES, Names, StandIns
 from app.store import tallies
 from app.store.arrays import write_numbers
 from app.store.database import Tx
@@ -17,7 +20,11 @@ from app.store.entries import COLUMNS, ENTRIES, entry_from
 from app.store.tallies import Tally
 
 COUNTED: LiteralString = """
-    SELECT total.n AS total, page.*
+    SELECT total.n AS total,
+           (
+               SELECT erasure_key FROM organisation WHERE id = %(organisation_id)s
+           ) AS erasure_mark,
+           page.*
     FROM (SELECT count(*) AS n FROM {table} WHERE {conditions}) AS total
     LEFT JOIN (
         SELECT {columns} FROM {entries}
@@ -70,7 +77,6 @@ IDS_IN_ORDER: LiteralString = """
 OF_FACETS: LiteralString = "entry.{facet} + 0 = ANY(%(facets)s::bigint[])"
 
 BY_ID: LiteralString = "entry.id = %(id)s"
-BY_NUMBER: LiteralString = "entry.e164 = %(e164)s"
 BY_NUMBERS: LiteralString = "entry.e164 = ANY(%(e164s)s)"
 
 # To begin a scan of an index costs as much as so many of its rows, and so many times
@@ -89,12 +95,10 @@ def search(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
     """
     Return the entries of *page*, oldest id first, and how many match in all.
 
-    *tx* must read everything from one snapshot unless *wanted* names a number or an id.
+    *tx* must read everything from one snapshot.
     """
     if wanted.inserted == ():
         return [], 0
-    if names_few(wanted):
-        return _search_few(tx, wanted, page)
     found = tallies.find(tx, wanted)
     total = sum(tally.count for tally in found)
     if page.offset >= total:
@@ -107,15 +111,48 @@ def names_few(wanted: EntryFilter) -> bool:
     return wanted.id is not None or wanted.numbers is not None
 
 
-def _search_few(tx: Tx, wanted: EntryFilter, page: Page) -> tuple[list[Entry], int]:
+def search_few(
+    tx: Tx, wanted: EntryFilter, page: Page, stand_ins: StandIns
+) -> tuple[list[Entry], int]:
+    """
+    Do the same where *wanted* names numbers or an id, in one statement.
+
+    An erased number is found by its stand-in. Raises ErasureKeyWrong.
+    """
+    if wanted.inserted == ():
+        return [], 0
     statement = COUNTED.format(
         columns=COLUMNS,
         table="dnc_entry AS entry",
         entries=ENTRIES,
         conditions=" AND ".join(conditions_of(wanted)),
     )
-    rows = tx.fetch(statement, parameters_of(tx, wanted, page))
-    return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
+    parameters = parameters_of(tx, wanted, page)
+    return fetch_few(tx, statement, parameters, wanted, stand_ins)
+
+
+def fetch_few(
+    tx: Tx,
+    statement: LiteralString,
+    parameters: Mapping[str, object],
+    wanted: EntryFilter,
+    stand_ins: StandIns,
+) -> tuple[list[Entry], int]:
+    """Return what COUNTED finds, of erased numbers too; raises ErasureKeyWrong."""
+    numbers = [number.e164 for number in wanted.numbers or ()]
+
+    def ask(names: Names) -> list[DictRow]:
+        return tx.fetch(statement, {**parameters, "e164s": [*numbers, *names]})
+
+    names = stand_ins.names(numbers)
+    rows = ask(names or NO_NAMES)
+    while stand_ins.missed(rows[0]["erasure_mark"], names):
+        names = stand_ins.names(numbers) or NO_NAMES
+        rows = ask(names)
+    found = [
+        entry_from(row, names or NO_NAMES) for row in rows if row["id"] is not None
+    ]
+    return found, rows[0]["total"]
 
 
 def conditions_of(wanted: EntryFilter) -> list[LiteralString]:
@@ -124,20 +161,17 @@ def conditions_of(wanted: EntryFilter) -> list[LiteralString]:
     if wanted.id is not None:
         conditions.append(BY_ID)
     if wanted.numbers is not None:
-        conditions.append(BY_NUMBER if len(wanted.numbers) == 1 else BY_NUMBERS)
+        conditions.append(BY_NUMBERS)
     if within := tallies.times(wanted, "entry", "inserted_at"):
         conditions.append(within)
     return conditions
 
 
 def parameters_of(tx: Tx, wanted: EntryFilter, page: Page) -> dict[str, object]:
-    """Return the values that the conditions and a page need."""
-    keys = [number.e164 for number in wanted.numbers or ()]
+    """Return the values that the conditions and a page need, but for numbers."""
     return {
         **tallies.parameters_of(tx, wanted),
         "id": wanted.id,
-        "e164": keys[0] if keys else None,
-        "e164s": keys,
         "offset": page.offset,
         "limit": page.limit,
     }

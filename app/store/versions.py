@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import LiteralString
 
 from app.domain.entries import Entry, EntryFilter, Page
+from app.domain.erasure import StandIns
 from app.domain.rules import Listed
 from app.store import searches
 from app.store.arrays import write_numbers
 from app.store.checks import Row
 from app.store.database import Open, Tx
-from app.store.entries import COLUMNS, entry_from
+from app.store.entries import COLUMNS
 
 _VERSION: LiteralString = """
     organisation_id, id, e164, calling_code, campaign_id, purpose, reason, evidence,
@@ -43,7 +44,7 @@ CHECK = f"""
     SELECT entry.id, entry.campaign_id, campaign.name, entry.purpose, entry.reason,
            entry.inserted_at
     FROM {AS_OF} {CAMPAIGN}
-    WHERE entry.e164 = %(e164)s
+    WHERE entry.e164 = ANY(%(e164s)s::text::bigint[])
 """
 
 # OFFSET keeps the numbers looked up one by one, as for the current entries.
@@ -57,12 +58,14 @@ FIND_LISTED = f"""
 """
 
 
-def check(tx: Tx, e164: int, as_of: datetime) -> tuple[Listed, ...]:
-    """Return the entries that the number had at that instant."""
-    rows = tx.fetch(
-        CHECK,
-        {"organisation_id": tx.organisation_id, "e164": e164, "as_of": as_of},
-    )
+def check(tx: Tx, e164s: Iterable[int], as_of: datetime) -> tuple[Listed, ...]:
+    """Return the entries that the number, under any of its keys, had then."""
+    parameters = {
+        "organisation_id": tx.organisation_id,
+        "e164s": write_numbers(e164s),
+        "as_of": as_of,
+    }
+    rows = tx.fetch(CHECK, parameters)
     return tuple(
         Listed(
             row["id"],
@@ -90,12 +93,13 @@ def find_listed(
 
 
 def search(
-    tx: Tx, wanted: EntryFilter, page: Page, as_of: datetime
+    tx: Tx, wanted: EntryFilter, page: Page, as_of: datetime, stand_ins: StandIns
 ) -> tuple[list[Entry], int]:
     """
     Return the entries of *page* as they were, oldest id first, and how many there were.
 
-    They are counted: totals are kept of what is listed now alone.
+    They are counted: totals are kept of what is listed now alone. An erased number is
+    found by its stand-in. Raises ErasureKeyWrong.
     """
     if wanted.inserted == ():
         return [], 0
@@ -105,11 +109,5 @@ def search(
         entries=f"{AS_OF} {CAMPAIGN}",
         conditions=" AND ".join(searches.conditions_of(wanted)),
     )
-    rows = tx.fetch(
-        statement,
-        {
-            **searches.parameters_of(tx, wanted, page),
-            "as_of": as_of,
-        },
-    )
-    return [entry_from(row) for row in rows if row["id"] is not None], rows[0]["total"]
+    parameters = searches.parameters_of(tx, wanted, page) | {"as_of": as_of}
+    return searches.fetch_few(tx, statement, parameters, wanted, stand_ins)

@@ -67,6 +67,11 @@ _FILE: Words = {
 }
 
 _WORDS: Mapping[str, Words] = {
+    "erase": {
+        **EVERYWHERE,
+        **_NUMBER,
+        ReasonInvalid: WireError(6057, "Invalid reason"),
+    },
     "check": {**EVERYWHERE, **_NUMBER, **_CAMPAIGN, **_AS_OF},
     "check_batch": {
         **EVERYWHERE,

@@ -53,6 +53,23 @@ def check(fields: Fields) -> Response:
     return Response(answer, content_type="application/json")
 
 
+@described.form_operation(
+    "/dnc/erase", Grant.ADMIN, schemas.Erase(), schemas.EraseAnswer
+)
+def erase(fields: Fields) -> Response:
+    """
+    Forget a number that stays blocked.
+
+    The number, reasons, evidence, past versions and leads of it are removed for good;
+    each list that held it goes on blocking it, by a keyed hash. Needs the grants
+    `admin` and `delete`, and never makes a number callable. To erase again changes
+    nothing.
+    """
+    return wire.write_erased(
+        services().erasures.erase(require_caller(), *wire.read_erase(fields))
+    )
+
+
 @described.body_operation(
     "/dnc/check/batch", Grant.CHECK, schemas.BATCH_BODY, schemas.BATCH_ANSWER
 )

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain import instants, phone, scopes
+from flask import Response
+
+from app.domain import instants, phone, scopes, texts
 from app.domain.access import Caller
 from app.domain.causes import Cause
 from app.domain.errors import (
@@ -19,12 +21,15 @@ from app.domain.errors import (
     RequestMalformed,
     TooManyNumbers,
 )
+from app.domain.phone import PhoneNumber
 from app.domain.rules import Match, Question, Snapshot, Verdict
 from app.domain.scopes import CampaignReference
 from app.http import limits
+from app.http.envelope import write_json
 from app.http.forms import Fields, unambiguous
 from app.services import Services
 from app.services.checks import Hits
+from app.services.erasures import Erased
 
 # The parameter that asks about an instant rather than about now.
 AS_OF = "as_of"
@@ -76,15 +81,26 @@ def read_as_of(text: str | None) -> datetime | None:
 
 def read_question(fields: Fields) -> Question:
     """Return what a check asks; raises what is wrong with its parameters."""
-    number, code = fields.get("phone_number"), fields.get("phone_code")
-    if not number:
-        raise NumberInvalid
-    if not code:
-        raise CallingCodeInvalid
     return Question(
-        number=phone.read(number, phone.read_calling_code(code)),
+        number=_read_number(fields),
         campaign=scopes.read_called_campaign(fields.get("campaign_id", "")),
     )
+
+
+def read_erase(fields: Fields) -> tuple[PhoneNumber, str | None]:
+    """Return whom to forget, and why; raises what is wrong with the parameters."""
+    return _read_number(fields), texts.read_reason(fields.get("reason", ""))
+
+
+def write_erased(erased: Erased) -> Response:
+    """Return the answer that tells what was forgotten, and nothing of whom."""
+    data = {
+        "entries": erased.entries,
+        "versions": erased.versions,
+        "leads": erased.leads,
+        "operation_id": str(erased.operation_id),
+    }
+    return write_json({"success": True, "data": data})
 
 
 def write_verdict(question: Question, verdict: Verdict) -> bytes:
@@ -166,6 +182,15 @@ def _read_numbers(
             except NumberInvalid:
                 causes[index] = phone.explain(text)
     return keys, causes
+
+
+def _read_number(fields: Fields) -> PhoneNumber:
+    number, code = fields.get("phone_number"), fields.get("phone_code")
+    if not number:
+        raise NumberInvalid
+    if not code:
+        raise CallingCodeInvalid
+    return phone.read(number, phone.read_calling_code(code))
 
 
 def _read_text(value: object) -> str:

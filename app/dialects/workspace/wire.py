@@ -132,7 +132,7 @@ def write_record(entry: Entry, organisation: Organisation) -> dict[str, str]:
     created = entry.inserted_at.astimezone(UTC).isoformat(timespec="milliseconds")
     return {
         "_id": _write_id(entry.id),
-        "phoneNumber": str(entry.number.e164),
+        "phoneNumber": "" if entry.number.is_erased else str(entry.number.e164),
         "type": entry.reason or "",
         "orgId": _write_id(organisation.id),
         BATCH: evidence.get(BATCH, ""),
