@@ -13,6 +13,7 @@ from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
+from app.services.idempotency import Idempotency
 from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
@@ -36,6 +37,7 @@ def build_services(database: Database) -> Services:
         campaigns=Campaigns(database),
         checks=checks,
         exports=Exports(database),
+        idempotency=Idempotency(database),
         imports=Imports(database),
         leads=Leads(database),
         organisations=Organisations(database),

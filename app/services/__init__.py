@@ -6,6 +6,7 @@ from app.services.access import Access
 from app.services.campaigns import Campaigns
 from app.services.checks import Checks
 from app.services.exports import Exports
+from app.services.idempotency import Idempotency
 from app.services.imports import Imports
 from app.services.leads import Leads
 from app.services.organisations import Organisations
@@ -23,6 +24,7 @@ class Services:
     campaigns: Campaigns
     checks: Checks
     exports: Exports
+    idempotency: Idempotency
     imports: Imports
     leads: Leads
     organisations: Organisations

@@ -17,6 +17,9 @@ from app.domain.errors import (
     CampaignUnknown,
     DncError,
     Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     NumberInvalid,
     ParameterInvalid,
     RequestMalformed,
@@ -62,6 +65,14 @@ _WORDS: Mapping[str, Words] = {
             "Error importing or updating phone numbers: {} is not a valid number",
         ),
         CampaignUnknown: TextError(400, "Unknown projId"),
+        IdempotencyKeyInvalid: TextError(400, "Invalid Idempotency-Key"),
+        IdempotencyKeyInUse: TextError(
+            409,
+            "A request with this Idempotency-Key is being carried out, try again",
+        ),
+        IdempotencyKeyReused: TextError(
+            422, "This Idempotency-Key was used with another request"
+        ),
     },
     "scrub": {
         **_EVERYWHERE,

@@ -19,6 +19,9 @@ from app.domain.errors import (
     CampaignUnknown,
     DncError,
     Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     LoginLocked,
     NothingAllowed,
     NotSuppressed,
@@ -97,6 +100,15 @@ def _everywhere(login: str, locked: str, source: str, auth: str) -> Lines:
         ),
         NothingAllowed: Line(
             f"ERROR: auth USER DOES NOT HAVE PERMISSION TO USE THIS FUNCTION{auth}"
+        ),
+        IdempotencyKeyInvalid: Line("ERROR: INVALID IDEMPOTENCY KEY", 400),
+        IdempotencyKeyInUse: Line(
+            "ERROR: A REQUEST WITH THIS IDEMPOTENCY KEY IS BEING CARRIED OUT, "
+            "TRY AGAIN",
+            409,
+        ),
+        IdempotencyKeyReused: Line(
+            "ERROR: THIS IDEMPOTENCY KEY WAS USED WITH ANOTHER REQUEST", 422
         ),
         StoreUnavailable: UNAVAILABLE,
     }
