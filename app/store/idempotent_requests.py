@@ -73,9 +73,10 @@ def claim(tx: Open, key: bytes) -> Answered | None:
     whoever had the key before has committed.
     """
     own = {"organisation_id": tx.organisation_id, "key": key}
+    lock = lock_of(tx.organisation_id, key)
     with tx.connection.pipeline():
         tx.connection.execute(IDLE)
-        claimed = tx.connection.execute(CLAIM, {"lock": _lock_of(tx, key)})
+        claimed = tx.connection.execute(CLAIM, {"lock": lock})
         found = tx.connection.execute(FIND, own)
     if not claimed.fetchall()[0]["claimed"]:
         raise InUse
@@ -110,7 +111,7 @@ def sweep(tx: Open, most: int) -> int:
     return tx.connection.execute(SWEEP, {"most": most}).rowcount
 
 
-def _lock_of(tx: Open, key: bytes) -> int:
+def lock_of(organisation_id: int, key: bytes) -> int:
     """Return the number that stands for the key; others' keys hardly share it."""
-    owned = tx.organisation_id.to_bytes(8) + key
+    owned = organisation_id.to_bytes(8) + key
     return int.from_bytes(hashlib.sha256(owned).digest()[:8], signed=True)
