@@ -1,4 +1,4 @@
-"""A request that is sent again with its Idempotency-Key is done once, in every dialect."""
+"""A request that is sent again with its key is done once, in every dialect."""
 
 import time
 from collections.abc import Callable
@@ -91,6 +91,9 @@ def test_every_operation_that_changes_something_documents_the_header(name):
     told = {each["name"]: each for each in operation["parameters"]}
     assert told[KEY]["in"] == "header"
     assert not told[KEY].get("required")
+    if name.startswith(("nonAgentApi", "rootNonAgentApi")):
+        # Whatever the page refuses is HTTP 200 and a line.
+        return
     assert {"400", "409", "422"} <= operation["responses"].keys()
     assert "Retry-After" in operation["responses"]["409"]["headers"]
 
@@ -194,10 +197,10 @@ def test_nobody_is_shown_an_answer_without_a_good_token_and_its_grant(
     asked, client, count
 ):
     key = new_key()
-    first = client.send(asked, key)
-    after = count()
     stranger = Client(client.api, client.user, "dncd_none", client.ids)
     weak = client.with_grants([Grant.CHECK, Grant.READ])
+    first = client.send(asked, key)
+    after = count()
 
     for other in (stranger, weak):
         answer = other.send(asked, key)
@@ -209,11 +212,11 @@ def test_nobody_is_shown_an_answer_without_a_good_token_and_its_grant(
 
 @every_change
 def test_another_token_of_the_organisation_is_refused_the_key(asked, client, count):
-    key = new_key()
+    key, other = new_key(), client.with_grants(EVERY_GRANT)
     client.send(asked, key)
     after = count()
 
-    require_refusal(client.with_grants(EVERY_GRANT).send(asked, key), 422)
+    require_refusal(other.send(asked, key), 422)
 
     assert count() == after
 
@@ -241,7 +244,7 @@ def test_what_is_no_key_is_refused_and_nothing_is_done(asked, key, client, count
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("abc", '"abc"'), ('a"b', '"a\\"b"'), ("x" * 255, " " + "x" * 255)],
+    [("abc", '"abc"'), ('a"b', '"a\\"b"'), ("x" * 255, f'"{"x" * 255}"')],
 )
 def test_a_key_may_be_quoted(one, other, client):
     first = client.send(ADDING[0], one)
@@ -271,18 +274,19 @@ def test_of_twenty_at_once_one_is_done_and_the_others_wait_or_hear_of_it(
 
     answers = at_once([lambda: client.send(asked, key) for _ in range(20)])
 
-    done = [each for each in answers if each.status_code == 200]
+    refusals = [each for each in answers if "being carried out" in each.text.lower()]
+    done = [each for each in answers if each not in refusals]
+    assert {each.status_code for each in done} == {200}
     first = [each for each in done if REPLAYED not in each.headers]
     assert len(first) == 1
     assert {each.content for each in done} == {first[0].content}
-    for refused in answers:
-        if refused.status_code != 200:
-            require_refusal(refused, 409)
+    for refused in refusals:
+        require_refusal(refused, 409)
     assert count()["operations"] == before["operations"] + 1
     require_same(first[0], client.send(asked, key))
 
 
-def test_many_keys_at_once_cross_and_each_is_done_once(client, count, service_database):
+def test_many_keys_at_once_cross_and_each_is_done_once(client, count):
     """Ten keys for one number: nine find it there, and say so again."""
     before, keys = count(), [new_key() for _ in range(10)]
 

@@ -101,14 +101,12 @@ def _everywhere(login: str, locked: str, source: str, auth: str) -> Lines:
         NothingAllowed: Line(
             f"ERROR: auth USER DOES NOT HAVE PERMISSION TO USE THIS FUNCTION{auth}"
         ),
-        IdempotencyKeyInvalid: Line("ERROR: INVALID IDEMPOTENCY KEY", 400),
+        IdempotencyKeyInvalid: Line("ERROR: INVALID IDEMPOTENCY KEY"),
         IdempotencyKeyInUse: Line(
-            "ERROR: A REQUEST WITH THIS IDEMPOTENCY KEY IS BEING CARRIED OUT, "
-            "TRY AGAIN",
-            409,
+            "ERROR: A REQUEST WITH THIS IDEMPOTENCY KEY IS BEING CARRIED OUT, TRY AGAIN"
         ),
         IdempotencyKeyReused: Line(
-            "ERROR: THIS IDEMPOTENCY KEY WAS USED WITH ANOTHER REQUEST", 422
+            "ERROR: THIS IDEMPOTENCY KEY WAS USED WITH ANOTHER REQUEST"
         ),
         StoreUnavailable: UNAVAILABLE,
     }

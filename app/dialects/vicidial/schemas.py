@@ -16,7 +16,6 @@ from app.dialects.vicidial.errors import (
     Line,
 )
 from app.domain.access import Edition
-from app.domain.errors import IdempotencyKeyInUse
 from app.domain.phone import TEXT_LENGTH
 from app.http.idempotency import TAKES_KEY
 from app.http.properties import (
@@ -29,7 +28,6 @@ from app.http.properties import (
 )
 
 DONE = 200
-IN_USE = WIRE_ERRORS[Edition.DOCUMENTED][""][IdempotencyKeyInUse]
 
 
 def _list_refusals(edition: str) -> str:
@@ -61,9 +59,7 @@ _MEANINGS = {
     400: "The request cannot be read.",
     401: "The user or the password is wrong.",
     403: "The user may not check numbers.",
-    409: "A request with this Idempotency-Key is being carried out; ask again.",
     413: "The body is larger than 64 KiB.",
-    422: "The Idempotency-Key was used with another request.",
     429: "Ten passwords were wrong; come again in 15 minutes.",
     503: "The database did not answer in time; ask again.",
 }
@@ -239,6 +235,6 @@ def _describe_failure(line: Line) -> dict[str, Any]:
         "description": _MEANINGS[line.status],
         "content": {_TEXT: {"schema": schema, "example": f"{line.text}\n"}},
     }
-    if line.status in {UNAVAILABLE.status, IN_USE.status}:
+    if line.status == UNAVAILABLE.status:
         described["headers"] = RETRY_AFTER
     return described
