@@ -222,7 +222,7 @@ class Client:
             fields["auth_token"] = self.token
         else:
             headers["Authorization"] = f"Bearer {self.token}"
-        sent: dict[str, Any] = {"headers": headers, "timeout": 20, **more}
+        sent: dict[str, Any] = {"headers": headers, "timeout": 20}
         match asked.sent_as:
             case "form":
                 sent["data"] = fields
@@ -234,6 +234,7 @@ class Client:
             case "file":
                 sent |= {"data": asked.body, "params": fields}
                 headers["Content-Type"] = "text/csv"
+        sent |= more
         url = self.api.base + path
         return requests.request(asked.method, url, **sent)  # noqa: S113  it is in *sent*
 

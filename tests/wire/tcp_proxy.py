@@ -32,6 +32,8 @@ class Proxy:
         self.mode = Mode.PASS
         # How many bytes more the server may say before it is cut off.
         self.left: int | None = None
+        # What the server must say to be lost, and what then becomes of what is sent.
+        self.lost: tuple[bytes, Mode] | None = None
         self._closed = False
 
     @property
@@ -74,6 +76,9 @@ class Proxy:
                     received = end.recv(65536)
                     if not received:
                         return
+                    if end is server and self.lost and self.lost[0] in received:
+                        (_, self.mode), self.lost = self.lost, None
+                        break
                     (server if end is client else client).sendall(received)
                     if end is server and self.left is not None:
                         self.left -= len(received)
