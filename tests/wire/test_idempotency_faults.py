@@ -27,7 +27,9 @@ from tests.wire.keyed import (
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_cut_off import require
 
-COMMITTED = b"COMMIT\0"
+# The end of the work, after which its answer is kept, and of the transaction.
+DONE = b"RELEASE\0"
+COMMITTED = (DONE, b"COMMIT\0")
 
 INSERT = next(asked for asked in CHANGING if asked.operation == "dncInsert")
 DELETE = next(asked for asked in CHANGING if asked.operation == "dncDelete")
@@ -71,7 +73,7 @@ def client(prepared: Client, reached: Reached) -> Iterator[Client]:
     entry = reached.api.insert(LISTED)
     require(lambda: all(ready(reached) for _ in range(10)), 10)
     yield replace(prepared, ids={"id": entry})
-    reached.proxy.lost = None
+    reached.proxy.lost, reached.proxy.after_loss = (), Mode.REFUSE
     reached.proxy.mode = Mode.PASS
     require(lambda: all(ready(reached) for _ in range(10)), 10)
 
@@ -103,7 +105,7 @@ def test_a_commit_whose_answer_was_lost_is_settled_by_asking_again(
     asked, client, reached
 ):
     key, before = new_key(), count(reached)
-    reached.proxy.lost = (COMMITTED, Mode.REFUSE)
+    reached.proxy.lost = COMMITTED
 
     cut = client.send(asked, key)
 
@@ -127,7 +129,7 @@ def test_a_worker_killed_between_commit_and_answer_leaves_the_answer_behind(
     asked, client, reached
 ):
     key, before = new_key(), count(reached)
-    reached.proxy.lost = (COMMITTED, Mode.BLACKHOLE)
+    reached.proxy.lost, reached.proxy.after_loss = COMMITTED, Mode.BLACKHOLE
     workers = psutil.Process(reached.service.process.pid).children()
 
     with ThreadPoolExecutor(1) as pool:
@@ -154,8 +156,7 @@ def test_what_was_cut_off_before_the_commit_is_done_when_asked_again(
     asked, client, reached
 ):
     key, before = new_key(), count(reached)
-    # The key's claim has been answered; what comes next is lost.
-    reached.proxy.lost = (b"RELEASE\0", Mode.REFUSE)
+    reached.proxy.lost = (DONE,)
 
     cut = client.send(asked, key)
 
