@@ -81,7 +81,7 @@ class Idempotency:
                 settled = self._settle(tx, caller, key, request, work)
         except Unsettled as unsettled:
             return Settled(unsettled.answer, replayed=False)
-        self._sweep()
+        self.sweep()
         return settled
 
     def _settle(
@@ -108,8 +108,12 @@ class Idempotency:
         idempotent_requests.keep(tx, caller, key, request, answer)
         return Settled(answer, replayed=False)
 
-    def _sweep(self) -> None:
-        """Remove some of what has expired, now and then; that it fails is no matter."""
+    def sweep(self) -> None:
+        """
+        Remove some of what has expired, if it is time to; may be called at any time.
+
+        That it fails is no matter: there will be a next time.
+        """
         now = self._clock()
         if now < self._sweep_at:
             return

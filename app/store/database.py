@@ -405,7 +405,7 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
                 try:
-                    connection.execute("COMMIT")
+                    connection.execute("COMMIT", prepare=False)
                 except errors.OperationalError as error:
                     raise OutcomeUnknown(type(error).__name__) from error
 
