@@ -162,8 +162,7 @@ class Once:
         """
         shared = joining.find(self.database, self.scope)
         if shared is not None:
-            with joining.nested(shared, self.scope, ENTER, None) as tx:
-                return tx.fetch(statement, parameters)
+            return joining.fetch(shared, self.scope, ENTER, statement, parameters)
         with self.database.connection() as connection:
             try:
                 cursor = self._execute(connection, statement, parameters)

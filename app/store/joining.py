@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, LiteralString
 from app.store.failures import as_domain_errors
 
 if TYPE_CHECKING:
-    from app.store.database import Open, Scope
+    from psycopg.rows import DictRow
+
+    from app.store.database import Open, Parameters, Scope
 
 SAVEPOINT = "SAVEPOINT joined"
 
@@ -79,6 +81,31 @@ def sharing(database: object, transaction: Open) -> Iterator[None]:
         yield
     finally:
         _shared.reset(token)
+
+
+def fetch(
+    outer: Open,
+    scope: Scope,
+    enter: LiteralString,
+    statement: LiteralString,
+    parameters: Parameters,
+) -> list[DictRow]:
+    """Run one statement as a part of *outer*, in one round trip where it may."""
+    if scope != outer.scope:
+        with nested(outer, scope, enter, None) as part:
+            return part.fetch(statement, parameters)
+    connection = outer.connection
+    with as_domain_errors():
+        try:
+            with connection.pipeline():
+                connection.execute(SAVEPOINT)
+                cursor = connection.execute(statement, parameters)
+                connection.execute(RELEASE)
+        except BaseException:
+            if not connection.closed:
+                connection.execute(UNDO, prepare=False)
+            raise
+        return cursor.fetchall() if cursor.description else []
 
 
 @contextmanager

@@ -257,7 +257,7 @@ def tap(database_url: str) -> Iterator[WireTap]:
         yield found
 
 
-def test_a_key_costs_an_insert_eight_round_trips_more(
+def test_a_key_costs_an_insert_six_round_trips_more(
     tap: WireTap, caller: Caller
 ) -> None:
     database = Database(tap.url, connections=1)
@@ -272,7 +272,7 @@ def test_a_key_costs_an_insert_eight_round_trips_more(
     replayed = tap.round_trips
     database.close()
 
-    assert with_key == 9
+    assert with_key == 7
     assert replayed == 3
 
 
