@@ -2,7 +2,7 @@
 Every request that changes something, by the name of its operation in openapi.yaml.
 
 A new operation that changes something needs a row here; what changes nothing is named
-in LOOKING. ``tests/wire/test_idempotency.py`` sends each row with an Idempotency-Key.
+in LOOKING. ``test_idempotency.py`` sends each row with an Idempotency-Key.
 """
 
 import itertools

@@ -4,12 +4,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-import yaml
 
 from app.domain.access import Grant
 from app.domain.idempotency import hash_key
@@ -21,7 +18,6 @@ from tests.wire.keyed import (
     CHANGING,
     KEY,
     LISTED,
-    LOOKING,
     NEW,
     REPLAYED,
     Asked,
@@ -32,9 +28,6 @@ from tests.wire.keyed import (
     require_same,
 )
 from tests.wire.test_races import at_once
-
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 
 every_change = pytest.mark.parametrize("asked", CHANGING, ids=lambda asked: asked.name)
 
@@ -62,48 +55,10 @@ def client(api: Api) -> Client:
     return prepare(api)
 
 
-def operations() -> dict[str, dict[str, Any]]:
-    """Return every operation of the document by its name."""
-    return {
-        operation["operationId"]: operation
-        for item in DOCUMENT["paths"].values()
-        for operation in item.values()
-    }
-
-
 @pytest.fixture
 def count(api: Api, service_database: str) -> Callable[[], dict[str, int]]:
     """Count what the organisation has, behind the service's back."""
     return lambda: stored.count(service_database, api.caller.organisation.id)
-
-
-def test_every_operation_is_known_to_change_something_or_to_look_only():
-    looking = LOOKING | {f"{name}ByQuery" for name in LOOKING}
-    changing = {asked.operation for asked in CHANGING}
-
-    assert operations().keys() - looking == changing
-
-
-@pytest.mark.parametrize("name", sorted({asked.operation for asked in CHANGING}))
-def test_every_operation_that_changes_something_documents_the_header(name):
-    operation = operations()[name]
-
-    told = {each["name"]: each for each in operation["parameters"]}
-    assert told[KEY]["in"] == "header"
-    assert not told[KEY].get("required")
-    if name.startswith(("nonAgentApi", "rootNonAgentApi")):
-        # Whatever the page refuses is HTTP 200 and a line.
-        return
-    assert {"400", "409", "422"} <= operation["responses"].keys()
-    assert "Retry-After" in operation["responses"]["409"]["headers"]
-
-
-def test_no_operation_that_only_looks_documents_the_header():
-    for name, operation in operations().items():
-        if name.removesuffix("ByQuery") in LOOKING:
-            told = {each["name"] for each in operation.get("parameters", [])}
-            assert KEY not in told, name
-            assert not {"409", "422"} & operation["responses"].keys(), name
 
 
 @every_change
@@ -233,6 +188,7 @@ def test_the_key_of_another_organisation_is_another_key(make_api: MakeApi):
 @pytest.mark.parametrize(
     "key", ["a b", '"open', '"a" b', "x" * 256, '""', "\xe9", "", "a\tb"]
 )
+@pytest.mark.both_servers
 @pytest.mark.parametrize("asked", ADDING, ids=lambda asked: asked.name)
 def test_what_is_no_key_is_refused_and_nothing_is_done(asked, key, client, count):
     before = count()
@@ -266,6 +222,7 @@ def test_an_old_delete_sent_again_leaves_a_newer_opt_out_alone(asked, client):
     assert entry["id"] == str(newer)
 
 
+@pytest.mark.both_servers
 @pytest.mark.parametrize("asked", ADDING, ids=lambda asked: asked.name)
 def test_of_twenty_at_once_one_is_done_and_the_others_wait_or_hear_of_it(
     asked, client, count
@@ -333,6 +290,7 @@ def test_json_counts_by_its_members_not_by_its_spaces(client):
         require_refusal(client.send(add, key, data=body), 422)
 
 
+@pytest.mark.both_servers
 def test_an_import_of_many_numbers_is_replayed_by_what_it_holds(client, count):
     key = new_key()
     numbers = "".join(f"555{n:07}\n" for n in range(2_000_000, 2_050_000))
