@@ -13,6 +13,7 @@ from app.domain.access import Edition, Grant
 from app.domain.errors import (
     Forbidden,
     IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
@@ -152,7 +153,7 @@ class Described:
                 return doing(**arguments)
 
             doing = view
-            if idempotency.changes(grant):
+            if takes_key := idempotency.changes(grant):
                 most = body.most_bytes or limits.IMPORT_BYTES
                 doing = idempotency.once_by_body(view, self.secret_field, most)
             described = self.blueprint.doc(
@@ -162,7 +163,9 @@ class Described:
                 requestBody=body.as_openapi(),
                 responses={REFUSED: answer.as_openapi()},
             )(needs_token(grant, self.secret_field)(checked))
-            described = self.describe_failures(described, view.__name__, grant, body)
+            described = self.describe_failures(
+                described, view.__name__, body, takes_key=takes_key
+            )
             self.blueprint.route(rule, methods=["POST"])(described)
             return view
 
@@ -187,7 +190,9 @@ class Described:
                 return doing(**arguments)
 
             doing = view
-            if idempotency.changes(grant):
+            # Without a body and by GET: it cannot but look.
+            takes_key = idempotency.changes(grant) and method != "GET"
+            if takes_key:
                 doing = idempotency.once_by_path(view, self.secret_field)
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
@@ -195,7 +200,9 @@ class Described:
                 parameters=list(parameters),
                 responses={REFUSED: answer.as_openapi()},
             )(needs_token(grant, self.secret_field)(checked))
-            described = self.describe_failures(described, view.__name__, grant, None)
+            described = self.describe_failures(
+                described, view.__name__, None, takes_key=takes_key
+            )
             self.blueprint.route(rule, methods=[method])(described)
             return view
 
@@ -215,10 +222,12 @@ class Described:
         described = self.blueprint.response(
             REFUSED, answer, description=self.describe_refusals(operation)
         )(described)
-        return self.describe_failures(described, operation, grant, FORM_BODY)
+        return self.describe_failures(
+            described, operation, FORM_BODY, takes_key=idempotency.changes(grant)
+        )
 
     def describe_failures(
-        self, view: View, operation: str, grant: Grant, body: Body | None
+        self, view: View, operation: str, body: Body | None, *, takes_key: bool
     ) -> View:
         """Return *view* described with its answers to what it cannot carry out."""
         table = self.errors[Edition.DOCUMENTED][operation]
@@ -228,8 +237,11 @@ class Described:
             of_body = ((_UNSUPPORTED, body.unsupported),)
             if body.most_bytes is not None:
                 of_body = ((_TOO_LARGE, body.too_large), *of_body)
+        unreadable = self._describe_unreadable(operation)
+        if takes_key:
+            unreadable += f" {OF_KEYS[IdempotencyKeyInvalid].text}: it is no key."
         usual = (
-            (words(RequestMalformed), self._describe_unreadable(operation)),
+            (words(RequestMalformed), unreadable),
             (words(TokenInvalid), "The token is unknown, expired or revoked."),
             (words(Forbidden), "The token lacks the grant that this needs."),
             *of_body,
@@ -241,7 +253,7 @@ class Described:
         told = {REFUSED, *(error.status for error, _ in usual)}
         others = [(error, error.text) for error in table.values()]
         of_its_own = [other for other in others if other[0].status not in told]
-        if idempotency.changes(grant):
+        if takes_key:
             view = self.blueprint.doc(**idempotency.TAKES_KEY)(view)
             of_keys = [(error, error.text) for error in OF_KEYS.values()]
             of_its_own += [each for each in of_keys if each[0].status not in told]
