@@ -20,6 +20,7 @@ from app.services.erasures import Erasures
 from app.services.exports import Exports
 from app.services.guards import Guards
 from app.services.histories import Histories
+from app.services.idempotency import Idempotency
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -65,6 +66,7 @@ def build_services(
         exports=Exports(database),
         guards=guards,
         histories=Histories(database, pseudonyms),
+        idempotency=Idempotency(database),
         imports=Imports(database),
         keys=keys,
         leads=Leads(database),

@@ -15,7 +15,8 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── ParameterInvalid ─ InstantInvalid
     │   ├── TooManyNumbers
     │   ├── ParameterMissing        ├── OperationUnknown
-    │   ├── ReleaseReasonMissing
+    │   ├── ReleaseReasonMissing    ├── IdempotencyKeyInUse
+    │   ├── IdempotencyKeyInvalid   ├── IdempotencyKeyReused
     │   └── FileRefused             a file of numbers that cannot be read to its end
     │       ├── ColumnMissing       ├── TextNotUtf8
     │       ├── RowTooLong          ├── FileTooLarge
@@ -179,6 +180,18 @@ class FileTooLarge(FileRefused):
 
 class FormatUnknown(FileRefused):
     """Neither by name nor by content is this a file that dncd can read."""
+
+
+class IdempotencyKeyInvalid(Refused):
+    """Not a key: 1 to 255 visible ASCII characters, bare or as a quoted string."""
+
+
+class IdempotencyKeyReused(Refused):
+    """The key was used with another request, or by another token."""
+
+
+class IdempotencyKeyInUse(Refused):
+    """A request with that key is being carried out; nothing was done for this one."""
 
 
 class RowsRejected(Refused):

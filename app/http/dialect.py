@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.access import Grant
 from app.domain.errors import DncError, ReleasesCapped, StoreUnavailable
-from app.http import current, fast_lane, metrics
+from app.http import current, fast_lane, idempotency, metrics
 from app.http.fast_lane import Lane
 from app.http.forms import FORM, Fields, read_fields
 
@@ -78,6 +78,9 @@ def needs(grant: Grant, secret_field: str) -> Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
+        if idempotency.changes(grant):
+            view = idempotency.once_by_fields(view, secret_field)
+
         @wraps(view)
         def authenticated(**arguments: Any) -> Response:
             if met := fast_lane.find_met(request.environ):

@@ -12,13 +12,16 @@ from werkzeug.exceptions import MethodNotAllowed, UnsupportedMediaType
 from app.domain.access import Edition, Grant
 from app.domain.errors import (
     Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
 )
-from app.http import limits
+from app.http import idempotency, limits
 from app.http.dialect import FormBlueprint, View, needs, needs_token
 from app.http.envelope import (
+    OF_KEYS,
     WireError,
     Words,
     find_error,
@@ -31,6 +34,7 @@ from app.http.schemas import Answer
 REFUSED = 200
 UNREADABLE = 400
 UNAVAILABLE = 503
+IN_USE = OF_KEYS[IdempotencyKeyInUse].status
 
 BEARER = "bearer"
 AUTH_TOKEN = "auth_token"  # noqa: S105  the name of a parameter
@@ -111,7 +115,7 @@ class Described:
         """Register a view of forms under *rule* for callers with *grant*."""
 
         def register(view: View) -> View:
-            describe = partial(self.describe, view, answer)
+            describe = partial(self.describe, view, grant, answer)
             authenticate = needs(grant, AUTH_TOKEN)
             form = self.blueprint.arguments(
                 asked, location="fields", example=_example_of(asked)
@@ -146,8 +150,12 @@ class Described:
                 if request.mimetype not in body.media_types:
                     raise UnsupportedMediaType
                 request.max_content_length = body.most_bytes
-                return view(**arguments)
+                return doing(**arguments)
 
+            doing = view
+            if takes_key := idempotency.changes(grant):
+                most = body.most_bytes or limits.IMPORT_BYTES
+                doing = idempotency.once_by_body(view, self.secret_field, most)
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
                 security=self._security(),
@@ -155,7 +163,9 @@ class Described:
                 requestBody=body.as_openapi(),
                 responses={REFUSED: answer.as_openapi()},
             )(needs_token(grant, self.secret_field)(checked))
-            described = self.describe_failures(described, view.__name__, body)
+            described = self.describe_failures(
+                described, view.__name__, body, takes_key=takes_key
+            )
             self.blueprint.route(rule, methods=["POST"])(described)
             return view
 
@@ -177,15 +187,22 @@ class Described:
             def checked(**arguments: Any) -> Response:
                 if request.method == "HEAD":
                     raise MethodNotAllowed([method])
-                return view(**arguments)
+                return doing(**arguments)
 
+            doing = view
+            # Without a body and by GET: it cannot but look.
+            takes_key = idempotency.changes(grant) and method != "GET"
+            if takes_key:
+                doing = idempotency.once_by_path(view, self.secret_field)
             described = self.blueprint.doc(
                 operationId=_camel_case(view.__name__),
                 security=self._security(),
                 parameters=list(parameters),
                 responses={REFUSED: answer.as_openapi()},
             )(needs_token(grant, self.secret_field)(checked))
-            described = self.describe_failures(described, view.__name__, None)
+            described = self.describe_failures(
+                described, view.__name__, None, takes_key=takes_key
+            )
             self.blueprint.route(rule, methods=[method])(described)
             return view
 
@@ -194,7 +211,9 @@ class Described:
     def _security(self) -> list[dict[str, list[str]]]:
         return BY_TOKEN if self.secret_field else BY_TOKEN[:1]
 
-    def describe(self, view: View, answer: type[Schema], *, suffix: str = "") -> View:
+    def describe(
+        self, view: View, grant: Grant, answer: type[Schema], *, suffix: str = ""
+    ) -> View:
         """Return *view* described, answers good and bad; *suffix* ends its name."""
         operation = view.__name__
         described = self.blueprint.doc(
@@ -203,9 +222,13 @@ class Described:
         described = self.blueprint.response(
             REFUSED, answer, description=self.describe_refusals(operation)
         )(described)
-        return self.describe_failures(described, operation, FORM_BODY)
+        return self.describe_failures(
+            described, operation, FORM_BODY, takes_key=idempotency.changes(grant)
+        )
 
-    def describe_failures(self, view: View, operation: str, body: Body | None) -> View:
+    def describe_failures(
+        self, view: View, operation: str, body: Body | None, *, takes_key: bool
+    ) -> View:
         """Return *view* described with its answers to what it cannot carry out."""
         table = self.errors[Edition.DOCUMENTED][operation]
         words = partial(find_error, table)
@@ -214,8 +237,11 @@ class Described:
             of_body = ((_UNSUPPORTED, body.unsupported),)
             if body.most_bytes is not None:
                 of_body = ((_TOO_LARGE, body.too_large), *of_body)
+        unreadable = self._describe_unreadable(operation)
+        if takes_key:
+            unreadable += f" {OF_KEYS[IdempotencyKeyInvalid].text}: it is no key."
         usual = (
-            (words(RequestMalformed), self._describe_unreadable(operation)),
+            (words(RequestMalformed), unreadable),
             (words(TokenInvalid), "The token is unknown, expired or revoked."),
             (words(Forbidden), "The token lacks the grant that this needs."),
             *of_body,
@@ -227,6 +253,10 @@ class Described:
         told = {REFUSED, *(error.status for error, _ in usual)}
         others = [(error, error.text) for error in table.values()]
         of_its_own = [other for other in others if other[0].status not in told]
+        if takes_key:
+            view = self.blueprint.doc(**idempotency.TAKES_KEY)(view)
+            of_keys = [(error, error.text) for error in OF_KEYS.values()]
+            of_its_own += [each for each in of_keys if each[0].status not in told]
         for error, description in (*usual, *of_its_own):
             view = self.blueprint.alt_response(
                 error.status,
@@ -273,4 +303,4 @@ def _example_of(request: Schema) -> dict[str, Any]:
 
 
 def _headers(error: WireError) -> dict[str, Any]:
-    return RETRY_AFTER if error.status == UNAVAILABLE else {}
+    return RETRY_AFTER if error.status in {UNAVAILABLE, IN_USE} else {}

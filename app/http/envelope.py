@@ -17,6 +17,9 @@ from app.domain.errors import (
     DncError,
     FileRefused,
     Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     ParameterInvalid,
     RequestMalformed,
     StoreUnavailable,
@@ -52,9 +55,22 @@ EVERYWHERE: Words = {
 }
 
 
+# What every operation that changes something says of the header.
+OF_KEYS: Words = {
+    IdempotencyKeyInvalid: WireError(400, "Invalid Idempotency-Key", 400),
+    IdempotencyKeyInUse: WireError(
+        409, "A request with this Idempotency-Key is being carried out, try again", 409
+    ),
+    IdempotencyKeyReused: WireError(
+        422, "This Idempotency-Key was used with another request", 422
+    ),
+}
+
+
 def find_error(words: Words, condition: type[DncError]) -> WireError:
     """Return what *words* say of *condition*; of one that they do not know, no more."""
-    return refusals.find_words(words, condition, UNAVAILABLE)
+    otherwise = OF_KEYS.get(condition, UNAVAILABLE)
+    return refusals.find_words(words, condition, otherwise)
 
 
 def write_body(error: WireError) -> dict[str, object]:

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template
 from flask_smorest import Api
 
 from app import __version__
+from app.http import idempotency
 from app.http.dialect import Dialect
 from app.http.documentation import AUTH_TOKEN, BEARER
 
@@ -92,7 +93,10 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
             if missing := [each for each in in_path if each["name"] not in names]:
                 operation["parameters"] = [*missing, *told]
             operation["responses"].pop("default", None)
-            operation["responses"].pop("422", None)
+            # The framework's own, which no operation answers.
+            if "$ref" in operation["responses"].get("422", {}):
+                del operation["responses"]["422"]
+            idempotency.describe(operation)
     document["tags"] = [
         {"name": dialect.name, "description": dialect.description}
         for dialect in dialects

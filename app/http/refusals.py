@@ -6,7 +6,7 @@ from typing import TypeVar
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from app.domain.errors import DncError
+from app.domain.errors import DncError, IdempotencyKeyInUse
 from app.http.dialect import Failure
 
 RETRY_AFTER_SECONDS = "1"
@@ -28,7 +28,7 @@ def find_words(
 
 def add_headers(response: Response, failure: Failure) -> Response:
     """Return *response* with when to ask again, and what is allowed instead."""
-    if response.status_code == _UNAVAILABLE:
+    if response.status_code == _UNAVAILABLE or isinstance(failure, IdempotencyKeyInUse):
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     if isinstance(failure, HTTPException):
         told = dict(failure.get_headers())

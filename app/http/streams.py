@@ -9,8 +9,9 @@ at once waits in a temporary file, and the request is read on.
 import select
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from io import SEEK_END
 from itertools import chain
 from typing import IO
 
@@ -27,6 +28,9 @@ PART_BYTES = 16 * 1024
 
 # So much of an answer waits in memory before it goes to disk.
 MEMORY_BYTES = 4 * 1024 * 1024
+
+# Where a body is that was kept already.
+KEPT = "dncd.kept"
 
 _log = structlog.get_logger()
 
@@ -54,22 +58,46 @@ def read_parts(request: flask.Request) -> Iterator[bytes]:
 
 
 @contextmanager
-def kept(request: flask.Request, most_bytes: int) -> Iterator[IO[bytes]]:
+def kept(
+    request: flask.Request,
+    most_bytes: int,
+    look_at: Callable[[bytes], object] | None = None,
+) -> Iterator[IO[bytes]]:
     """
     Yield a request's body as a file, once all of it is here.
 
-    So that no slow client holds the database. Raises RequestMalformed if it ends before
-    it should, RequestEntityTooLarge.
+    So that no slow client holds the database. *look_at* is shown each part as it comes.
+    Raises RequestMalformed if it ends before it should, RequestEntityTooLarge.
     """
     if (request.content_length or 0) > most_bytes:
         raise RequestEntityTooLarge
+    if KEPT in request.environ:
+        yield request.environ[KEPT]
+        return
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
         for part in read_parts(request):
             if spool.tell() + len(part) > most_bytes:
                 raise RequestEntityTooLarge
             spool.write(part)
+            if look_at is not None:
+                look_at(part)
         spool.seek(0)
         yield spool
+
+
+@contextmanager
+def handed_on(request: flask.Request, body: IO[bytes]) -> Iterator[None]:
+    """Let whoever reads the request's body until the end find it in *body*, whole."""
+    environ = request.environ
+    stream = environ["wsgi.input"]
+    environ["CONTENT_LENGTH"] = str(body.seek(0, SEEK_END))
+    body.seek(0)
+    environ["wsgi.input"] = environ[KEPT] = body
+    try:
+        yield
+    finally:
+        del environ[KEPT]
+        environ["wsgi.input"] = stream
 
 
 def answer(

@@ -10,6 +10,7 @@ from app.services.erasures import Erasures
 from app.services.exports import Exports
 from app.services.guards import Guards
 from app.services.histories import Histories
+from app.services.idempotency import Idempotency
 from app.services.imports import Imports
 from app.services.keys import Keys
 from app.services.leads import Leads
@@ -36,6 +37,7 @@ class Services:
     exports: Exports
     histories: Histories
     guards: Guards
+    idempotency: Idempotency
     imports: Imports
     keys: Keys
     leads: Leads

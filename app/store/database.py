@@ -24,7 +24,7 @@ from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from app.domain.errors import OutcomeUnknown, StoreUnavailable
-from app.store import lookups, server_log
+from app.store import joining, lookups, server_log
 from app.store.failures import as_domain_errors
 from app.store.lookups import Lookup, Rows
 
@@ -126,7 +126,7 @@ class Tx(Protocol):
 class Open:
     """An open transaction, for what needs several statements."""
 
-    connection: psycopg.Connection[DictRow]
+    connection: BoundedConnection
     scope: Scope
 
     @property
@@ -170,8 +170,13 @@ class Once:
         Run *statement* as a transaction of its own.
 
         When this returns the transaction is committed. Raises OutcomeUnknown when
-        the answer was lost, StoreUnavailable when nothing was sent.
+        the answer was lost, StoreUnavailable when nothing was sent. Where it joins
+        another transaction, it is committed with that one.
         """
+        shared = joining.find(self.database, self.scope)
+        if shared is not None:
+            enter = self.database.entering(self.scope, local=True)
+            return joining.fetch(shared, self.scope, enter, statement, parameters)
         with self.database.connection() as connection:
             try:
                 cursor = self._execute(connection, statement, parameters)
@@ -376,9 +381,25 @@ class Database:
         Open a transaction for several statements; it commits when the block ends.
 
         Bulk work may set another *deadline*, in seconds for each answer. Raises
-        OutcomeUnknown when the answer to COMMIT was lost.
+        OutcomeUnknown when the answer to COMMIT was lost. Inside the block of
+        ``shared`` it is a part of that transaction, and committed with it.
         """
+        shared = joining.find(self, scope)
+        if shared is not None:
+            entering = self.entering(scope, local=True)
+            return joining.nested(shared, scope, entering, deadline)
         return self._open(scope, BEGIN, deadline)
+
+    @contextmanager
+    def shared(self, scope: Scope) -> Iterator[Open]:
+        """
+        Open a transaction which this thread's others of the same organisation join.
+
+        Those of ``transaction``, and single statements; a snapshot and a look-up read
+        what is committed, as ever.
+        """
+        with self._open(scope, BEGIN, None) as tx, joining.sharing(self, tx):
+            yield tx
 
     def snapshot(self, scope: Scope) -> AbstractContextManager[Open]:
         """Open a transaction whose statements all read at one instant, and no more."""
@@ -406,7 +427,7 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
                 try:
-                    connection.execute("COMMIT")
+                    connection.execute("COMMIT", prepare=False)
                 except errors.OperationalError as error:
                     raise OutcomeUnknown(type(error).__name__) from error
 

@@ -32,6 +32,10 @@ class Proxy:
         self.mode = Mode.PASS
         # How many bytes more the server may say before it is cut off.
         self.left: int | None = None
+        # What the server must say, one after the other, for the last of it to be lost;
+        # and what then becomes of whatever is sent.
+        self.lost: tuple[bytes, ...] = ()
+        self.after_loss = Mode.REFUSE
         self._closed = False
 
     @property
@@ -74,11 +78,21 @@ class Proxy:
                     received = end.recv(65536)
                     if not received:
                         return
+                    if end is server and self._loses(received):
+                        break
                     (server if end is client else client).sendall(received)
                     if end is server and self.left is not None:
                         self.left -= len(received)
                         if self.left < 0:
                             self.mode = Mode.REFUSE
+
+    def _loses(self, said: bytes) -> bool:
+        if not self.lost or self.lost[0] not in said:
+            return False
+        self.lost = self.lost[1:]
+        if not self.lost:
+            self.mode = self.after_loss
+        return not self.lost
 
     def _dial(self) -> socket.socket:
         host = str(self._parameters.get("host") or "/tmp")

@@ -18,6 +18,9 @@ from app.domain.errors import (
     CampaignUnknown,
     DncError,
     Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     NumberInvalid,
     ParameterInvalid,
     ReasonInvalid,
@@ -71,6 +74,14 @@ _WORDS: Mapping[str, Words] = {
         ReleasesCapped: TextError(403, "Too many numbers were removed within the hour"),
         ApprovalPending: TextError(
             403, "Recorded: a second loginId must approve by asking for the same"
+        ),
+        IdempotencyKeyInvalid: TextError(400, "Invalid Idempotency-Key"),
+        IdempotencyKeyInUse: TextError(
+            409,
+            "A request with this Idempotency-Key is being carried out, try again",
+        ),
+        IdempotencyKeyReused: TextError(
+            422, "This Idempotency-Key was used with another request"
         ),
     },
     "scrub": {

@@ -9,6 +9,7 @@ from flask import Response, request
 
 from app.dialects.dncscrub import results, schemas, wire
 from app.dialects.dncscrub.errors import TEXT, write_error
+from app.dialects.dncscrub.schemas import LOGIN_ID
 from app.dialects.dncscrub.wire import Action
 from app.domain import phone
 from app.domain.access import Caller, Grant
@@ -17,6 +18,7 @@ from app.http import current, limits
 from app.http.current import require_caller, services
 from app.http.dialect import View, dialect_blueprint
 from app.http.forms import MULTIPART, Fields, read_large_pairs
+from app.http.idempotency import answer_once
 
 blueprint = dialect_blueprint("dncscrub", "/app/main/rpc", write_error)
 blueprint.description = (
@@ -62,9 +64,9 @@ def pdnc(fields: Fields) -> Response:
     services().access.require(caller, wire.GRANTS[action])
     match action:
         case Action.ADD:
-            return _add(caller, fields)
+            return answer_once(lambda: _add(caller, fields), fields, LOGIN_ID)
         case Action.REMOVE:
-            return _remove(caller, fields)
+            return answer_once(lambda: _remove(caller, fields), fields, LOGIN_ID)
         case Action.COUNT:
             return _count(caller, fields)
         case Action.STATUS:
@@ -99,12 +101,12 @@ def scrub(fields: Fields) -> Response:
 
 def _identify() -> Fields:
     """Find out who asks, before anything else of the request is looked at."""
-    secret = request.headers.get(schemas.LOGIN_ID)
+    secret = request.headers.get(LOGIN_ID)
     if secret:
         current.identify(secret)
     pairs = read_large_pairs(request, limits.BATCH_BYTES)
     if not secret:
-        current.identify(dict(pairs).get(schemas.LOGIN_ID, ""))
+        current.identify(dict(pairs).get(LOGIN_ID, ""))
     return wire.read_fields(pairs)
 
 

@@ -15,6 +15,7 @@ from app.dialects.dncscrub.wire import LINE_END, LIST, MULTIPART_NUMBERS, Action
 from app.domain.texts import REASON_LENGTH
 from app.http import limits
 from app.http.dialect import FormBlueprint, View
+from app.http.idempotency import TAKES_KEY
 from app.http.properties import RETRY_AFTER, Properties, Property, as_form, as_query
 
 LOGIN_ID = "loginId"
@@ -44,6 +45,12 @@ _PROJECT: Property = {
 }
 
 
+_OF_KEYS = {
+    409: "A request with this Idempotency-Key is being carried out; ask again.",
+    422: "The Idempotency-Key was used with another request.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What the document says of a call; *name* is its identifier there."""
@@ -54,6 +61,7 @@ class Operation:
     example: Mapping[str, str]
     refused: str
     done: Mapping[str, object]
+    takes_key: bool = False
 
 
 PDNC = Operation(
@@ -100,6 +108,7 @@ PDNC = Operation(
             TEXT: {"schema": {**_TEXT, "maxLength": 0}},
         },
     },
+    takes_key=True,
 )
 
 _ROW: dict[str, str] = {
@@ -181,6 +190,7 @@ def describe(
 ) -> tuple[View, View]:
     """Return the two views of *operation*, described."""
     responses = {200: operation.done, **_failures(operation)}
+    marks = TAKES_KEY if operation.takes_key else {}
     security: list[dict[str, list[str]]] = [{LOGIN_ID: []}, {_BY_QUERY: []}]
     by_form = blueprint.doc(
         operationId=operation.name,
@@ -195,12 +205,14 @@ def describe(
             ),
         },
         responses=responses,
+        **marks,
     )(form)
     by_query = blueprint.doc(
         operationId=f"{operation.name}ByQuery",
         security=security,
         parameters=as_query(operation.parameters, operation.needed),
         responses=responses,
+        **marks,
     )(query)
     return by_form, by_query
 
@@ -214,6 +226,8 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
         415: "The body is neither a form nor JSON.",
         503: "The database did not answer in time; ask again.",
     }
+    if operation.takes_key:
+        descriptions |= _OF_KEYS
     responses: dict[int, dict[str, Any]] = {
         status: {"description": text, "content": {TEXT: {"schema": _TEXT}}}
         for status, text in descriptions.items()
@@ -221,5 +235,6 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
     responses[401]["headers"] = {
         "WWW-Authenticate": {"schema": {**_TEXT, "example": CHALLENGE}}
     }
-    responses[503]["headers"] = RETRY_AFTER
+    for status in responses.keys() & {409, 503}:
+        responses[status]["headers"] = RETRY_AFTER
     return responses

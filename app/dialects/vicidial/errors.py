@@ -20,6 +20,9 @@ from app.domain.errors import (
     CampaignUnknown,
     DncError,
     Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     LoginLocked,
     NothingAllowed,
     NotSuppressed,
@@ -111,6 +114,13 @@ def _everywhere(login: str, locked: str, source: str, auth: str) -> Lines:
         ),
         NothingAllowed: Line(
             f"ERROR: auth USER DOES NOT HAVE PERMISSION TO USE THIS FUNCTION{auth}"
+        ),
+        IdempotencyKeyInvalid: Line("ERROR: INVALID IDEMPOTENCY KEY"),
+        IdempotencyKeyInUse: Line(
+            "ERROR: A REQUEST WITH THIS IDEMPOTENCY KEY IS BEING CARRIED OUT, TRY AGAIN"
+        ),
+        IdempotencyKeyReused: Line(
+            "ERROR: THIS IDEMPOTENCY KEY WAS USED WITH ANOTHER REQUEST"
         ),
         StoreUnavailable: UNAVAILABLE,
     }

@@ -23,6 +23,7 @@ from app.domain.scopes import CampaignReference
 from app.http.current import authenticate_user, services
 from app.http.dialect import dialect_blueprint
 from app.http.forms import read_page_fields
+from app.http.idempotency import answer_once, changes
 
 blueprint = dialect_blueprint("vicidial", "", write_error)
 blueprint.description = schemas.DESCRIPTION
@@ -43,11 +44,15 @@ def non_agent_api() -> Response:
     carried out: `SUCCESS:` and `ERROR:` tell which. When it is `SUCCESS` every number
     blocks, in every dialect.
     """
-    call = g.vicidial_call = wire.read_call(read_page_fields(request))
+    fields = read_page_fields(request)
+    call = g.vicidial_call = wire.read_call(fields)
     if call.function == wire.VERSION:
         return wire.write_version(datetime.now(UTC))
     caller = authenticate_user(call.user, call.password)
-    return _admit(call, caller).carry_out(call, caller)
+    function = _admit(call, caller)
+    if not any(map(changes, function.grants)):
+        return function.carry_out(call, caller)
+    return answer_once(lambda: function.carry_out(call, caller), fields, wire.PASSWORD)
 
 
 # Flask would answer OPTIONS by itself, and flask-smorest keeps it from being told.

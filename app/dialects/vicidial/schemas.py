@@ -17,6 +17,7 @@ from app.dialects.vicidial.errors import (
 )
 from app.domain.access import Edition
 from app.domain.phone import TEXT_LENGTH
+from app.http.idempotency import TAKES_KEY
 from app.http.properties import (
     RETRY_AFTER,
     Properties,
@@ -171,6 +172,7 @@ def describe_page(name: str, *, query: bool, example: Property) -> dict[str, Any
     lines = WIRE_ERRORS[Edition.DOCUMENTED][""].values()
     return {
         **_describe_request(name, PAGE, ["function"], example, query=query),
+        **TAKES_KEY,
         "responses": {
             DONE: {
                 "description": "Done, or refused in a line that the tag lists.",

@@ -22,6 +22,8 @@ CONTENT_TYPE = "text/html; charset=utf-8"
 API_VERSION = "2.14-202"
 API_BUILD = "250720-1841"
 
+PASSWORD = "pass"  # noqa: S105  the name of a parameter
+
 OWN_LIST = "SYSTEM_INTERNAL"
 SHORTEST_LIST, LONGEST_LIST = 2, 30
 SHORTEST_NUMBER, LONGEST_NUMBER, LONGEST_CHECKED = 6, 20, 16
@@ -93,7 +95,7 @@ def read_call(fields: Fields, *, number: tuple[str, ...] = ("phone_number",)) ->
     return Call(
         function=_clean_name(fields, "function"),
         user=_clean_name(fields, "user"),
-        password=_clean_name(fields, "pass"),
+        password=_clean_name(fields, PASSWORD),
         source=_OTHER_THAN_WORD.sub("", fields.get("source", "")),
         phone_text=next(filter(None, map(fields.get, number)), ""),
         campaign_id=_clean_name(fields, "campaign_id"),
