@@ -31,7 +31,7 @@ TEMPLATES = Path(__file__).with_name("templates")
     "anchor_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The anchors of the seals [anchors.jsonl in DNCD_DATA_DIR].",
+    help="The anchors of the seals [DNCD_ANCHOR_FILE].",
 )
 @click.option("-o", "--output", default="-", metavar="FILE", help="[standard output]")
 @click.argument("number")
@@ -118,7 +118,7 @@ def write_page(pack: dict[str, Any]) -> str:
 
 
 def _read_anchors(file: Path | None) -> list[Anchor]:
-    file = file or Settings.from_environment().data_dir / "anchors.jsonl"
+    file = file or Settings.from_environment().anchor_file
     try:
         return read_anchors(file)
     except (OSError, ValueError) as error:
