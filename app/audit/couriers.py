@@ -75,7 +75,8 @@ class Mail:
         message.set_content(
             "Keep this message: it shows later that the do-not-call history up to\n"
             f"{anchor.at} ({anchor.operations} operations) was not rewritten.\n\n"
-            + anchor.as_line()
+            + anchor.as_line(),
+            cte="7bit",
         )
         where = urlsplit(self.server)
         host, secure = where.hostname or "localhost", where.scheme == "smtps"

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ STRIDE = 256
 HINT = 8
 
 FINDINGS_TOLD = 1000
+
+# How long before its first write a transaction may have begun, which dates what it
+# does: an import may wait long for its file.
+EARLY = timedelta(days=1)
 
 Record = Mapping[str, Any]
 Key = tuple[int, int]
@@ -269,6 +274,8 @@ class Report:
     versions: int = 0
     erased: int = 0
     anchors: int = 0
+    newer: int = 0
+    at: str = ""
     root: str = ""
     gaps: list[str] = field(default_factory=list)
     found: int = 0
@@ -292,6 +299,8 @@ class Report:
             f"{self.waiting} operations wait for their seal; {self.versions} versions "
             f"of entries, {self.erased} erased; {self.anchors} anchors compared"
         )
+        if self.newer:
+            yield f"{self.newer} anchors are newer than this history, of {self.at}"
         if self.root:
             yield f"root {self.root}"
         for gap in self.gaps:
@@ -330,7 +339,7 @@ class _Verification:
         if head is None or head.get("type") != "export" or head["format"] != FORMAT:
             message = f"not an audit export of format {FORMAT}"
             raise ValueError(message)
-        report.chain = str(head["chain"])
+        report.chain, report.at = str(head["chain"]), str(head["at"])
         first: list[Record] = []
         for record in stream:
             if record["type"] == "recovery":
@@ -379,6 +388,7 @@ class _Seen:
 
     cluster: str
     snapshot: str
+    at: str
 
     def sees(self, transaction_id: int) -> bool:
         """Whether a transaction had been committed, or was never to be, by then."""
@@ -388,6 +398,13 @@ class _Seen:
         if transaction_id >= int(next_):
             return False
         return str(transaction_id) not in running.split(",")
+
+    def precedes(self, transaction_id: int, at: str) -> bool:
+        """Whether something is dated long before, though it was written after."""
+        if transaction_id < int(self.snapshot.split(":")[1]):
+            return False
+        seen = datetime.fromisoformat(self.at)
+        return datetime.fromisoformat(at) < seen - EARLY
 
 
 class _Chain:
@@ -413,7 +430,7 @@ class _Chain:
             "CREATE TABLE leaf (organisation_id INT, operation_id INT, sequence INT,"
             " position INT, hash TEXT, made INT, ended INT, hints TEXT);"
             "CREATE TABLE seal (sequence INT, cluster TEXT, snapshot TEXT,"
-            " before_cluster TEXT, before TEXT);"
+            " before_cluster TEXT, before TEXT, before_at TEXT);"
         )
 
     def recovery(self, recovery: Record) -> None:
@@ -463,17 +480,18 @@ class _Chain:
             report.find("edited", place, f"belongs to the chain {seal['chain']}")
         before = self.newest
         self._index.execute(
-            "INSERT INTO seal VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO seal VALUES (?, ?, ?, ?, ?, ?)",
             (
                 sequence,
                 seal["cluster"],
                 seal["snapshot"],
                 before and before.cluster,
                 before and before.snapshot,
+                before and before.at,
             ),
         )
         if seal["snapshot"] is not None:
-            self.newest = _Seen(seal["cluster"], seal["snapshot"])
+            self.newest = _Seen(seal["cluster"], seal["snapshot"], seal["sealed_at"])
 
     def leaf(self, leaf: Record) -> None:
         """Take the next leaf of the seal."""
@@ -551,6 +569,10 @@ class _Chain:
                 self._report.anchors += len(self._at[sequence])
                 continue
             anchor = self._at[sequence][0]
+            # What was anchored after the export was made is not in it.
+            if sequence > self._last and anchor.at > self._report.at:
+                self._report.newer += 1
+                continue
             self._report.anchors += 1
             place = f"seal {sequence}"
             words = (
@@ -565,7 +587,7 @@ class _Chain:
         return iter(
             self._index.execute(
                 "SELECT leaf.*, seal.cluster, seal.snapshot, seal.before_cluster,"
-                " seal.before FROM leaf LEFT JOIN (SELECT * FROM seal"
+                " seal.before, seal.before_at FROM leaf LEFT JOIN (SELECT * FROM seal"
                 " GROUP BY sequence) AS seal USING (sequence)"
                 " ORDER BY organisation_id, operation_id, sequence, position"
             )
@@ -704,18 +726,21 @@ class _Contents:
 
     def _tell_time(self, place: str, operation: Record, leaf: tuple[Any, ...]) -> None:
         """Look whether an operation was there when its seal looked, and not before."""
-        cluster, snapshot, before_cluster, before = leaf[8:12]
-        transaction_id = int(operation["transaction_id"])
-        if snapshot is not None and not _Seen(cluster, snapshot).sees(transaction_id):
-            words = "is younger than the seal that holds it"
-            self._report.find("edited", place, words)
-        if (
-            before is not None
-            and before_cluster == cluster
-            and _Seen(cluster, before).sees(transaction_id)
+        cluster, snapshot, before_cluster, before, before_at = leaf[8:13]
+        report, transaction_id = self._report, int(operation["transaction_id"])
+        if snapshot is not None and not _Seen(cluster, snapshot, "").sees(
+            transaction_id
         ):
+            report.find("edited", place, "is younger than the seal that holds it")
+        if before is None or before_cluster != cluster:
+            return
+        earlier = _Seen(before_cluster, before, before_at)
+        if earlier.sees(transaction_id):
             words = "claims to be older than a seal that did not hold it"
-            self._report.find("inserted", place, words)
+            report.find("inserted", place, words)
+        elif earlier.precedes(transaction_id, operation["at"]):
+            words = f"is dated {operation['at']}, and was written after {before_at}"
+            report.find("inserted", place, words)
 
     def finish(self) -> None:
         """Look for leaves whose operations are gone."""

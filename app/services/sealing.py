@@ -1,6 +1,6 @@
 """The sealer: every operation gets its place in the chain, soon after it happened."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
 
@@ -33,6 +33,8 @@ class Sealing:
         self._keys = keys
         self._conditions = conditions
         self._key: Key | None = None
+        # Up to which operation of each organisation a long first pass has come.
+        self._marks: dict[int, int] = {}
 
     def run(self, *, anyway: bool = False) -> int:
         """
@@ -51,6 +53,7 @@ class Sealing:
             try:
                 added = self._add(anyway=anyway)
             except Overtaken:
+                self._marks.clear()
                 continue
             if not added:
                 return count
@@ -88,7 +91,7 @@ class Sealing:
                 raise KeyRefused(message)
             since = state.since
             if since is None:
-                unsealed = _every(tx)
+                unsealed = self._every(tx)
             else:
                 unsealed = seals.find_new(tx, state, since, MOST + 1)
                 if not unsealed and not anyway:
@@ -106,6 +109,21 @@ class Sealing:
                 added.append(_link(state, snapshot, found, added[0] if added else None))
                 seals.add(tx, added[-1], found)
         return added
+
+    def _every(self, tx: Open) -> list[Unsealed]:
+        """
+        Return what has no seal, one organisation after another.
+
+        Goes on where it was, and when it has come to the end looks at all of it once
+        more, for what was committed late.
+        """
+        found = _scan(tx, self._marks)
+        if self._marks and len(found) <= MOST:
+            self._marks.clear()
+            found = _scan(tx, {})
+        for one in found[:MOST] if len(found) > MOST else ():
+            self._marks[one.organisation_id] = one.operation_id
+        return found
 
     def _leaves(self, tx: Open, unsealed: list[Unsealed]) -> Iterator[Leaf]:
         """Yield the leaves, in the order in which they are sealed."""
@@ -135,12 +153,12 @@ def _anchor(found: Head) -> Anchor:
     )
 
 
-def _every(tx: Open) -> list[Unsealed]:
-    """Return what has no seal, one organisation after another."""
+def _scan(tx: Open, marks: Mapping[int, int]) -> list[Unsealed]:
     found: list[Unsealed] = []
     for organisation_id in seals.organisation_ids(tx):
         seals.enter(tx, organisation_id)
-        own = seals.find_every(tx, organisation_id, MOST + 1 - len(found))
+        after = marks.get(organisation_id, 0)
+        own = seals.find_every(tx, organisation_id, after, MOST + 1 - len(found))
         if own:
             ids = [one.operation_id for one in own]
             seals.complete_reach(tx, organisation_id, ids)

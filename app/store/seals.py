@@ -70,7 +70,7 @@ FIND_NEW = """
 FIND_EVERY = """
     SELECT organisation_id, id AS operation_id, transaction_id::text
     FROM operation
-    WHERE organisation_id = %(organisation_id)s
+    WHERE organisation_id = %(organisation_id)s AND id > %(after)s
       AND NOT EXISTS (
           SELECT FROM seal_leaf AS leaf
           WHERE leaf.organisation_id = operation.organisation_id
@@ -325,9 +325,9 @@ def organisation_ids(tx: Open) -> range:
     return range(1, tx.fetch(ORGANISATIONS, {})[0]["newest"] + 1)
 
 
-def find_every(tx: Open, organisation_id: int, most: int) -> list[Unsealed]:
-    """Return what of the organisation entered is not sealed."""
-    parameters = {"organisation_id": organisation_id, "most": most}
+def find_every(tx: Open, organisation_id: int, after: int, most: int) -> list[Unsealed]:
+    """Return what of the organisation entered, with ids after *after*, is unsealed."""
+    parameters = {"organisation_id": organisation_id, "after": after, "most": most}
     return [Unsealed(**row) for row in tx.fetch(FIND_EVERY, parameters)]
 
 

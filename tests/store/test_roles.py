@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from psycopg import conninfo, sql
@@ -95,3 +96,26 @@ def test_another_organisation_s_entry_is_told_whoever_owns_the_schema(
             assert seen == [{"id": caller.organisation.id}]
     services.suppressions.release_entry(second, entry_id)
     database.close()
+
+
+def test_neither_seals_nor_verifies_as_a_superuser(
+    logins: tuple[str, str], tmp_path: Path
+) -> None:
+    owner_url, service_url = logins
+    migrate(owner_url)
+    database = Database(service_url, connections=3)
+    services = build_services(database, tmp_path / "key")
+    services.keys.start()
+    for name in ("first", "second"):
+        caller = operator(
+            services.organisations.add("test", make_organisation(name)), ""
+        )
+        services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
+        services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+
+    assert services.sealing.run() == 6
+    report = services.audit.verify([])
+    database.close()
+
+    assert report.clean, list(report.lines())
+    assert (report.sealed, report.versions) == (6, 2)
