@@ -458,6 +458,15 @@ class _Chain:
             for recovery in self._recoveries
         )
 
+    def _skip(self, sequence: int) -> None:
+        """Go on with the seal *sequence*, before which some are missing."""
+        for anchored in [n for n in self._at if self._last < n < sequence]:
+            if self._is_lost(anchored, self._last):
+                self._report.anchors += len(self._at.pop(anchored))
+        if not self._is_lost(sequence - 1, self._last):
+            gone = f"seals {self._last + 1} to {sequence - 1}"
+            self._report.find("deleted", gone, "are missing from the chain")
+
     def seal(self, seal: Record) -> None:
         """Take the next seal; its leaves follow."""
         self._close()
@@ -465,12 +474,8 @@ class _Chain:
         self._tree = Tree()
         report, sequence = self._report, int(seal["sequence"])
         place = f"seal {sequence}"
-        for lost in [n for n in self._at if self._last < n < sequence]:
-            if self._is_lost(lost, self._last):
-                self._report.anchors += len(self._at.pop(lost))
-        if sequence > self._last + 1 and not self._is_lost(sequence - 1, self._last):
-            gone = f"seals {self._last + 1} to {sequence - 1}"
-            report.find("deleted", gone, "are missing from the chain")
+        if sequence > self._last + 1:
+            self._skip(sequence)
         elif sequence <= self._last:
             report.find("reordered", place, f"stands after seal {self._last}")
         if seal["previous_root"] != self._previous:

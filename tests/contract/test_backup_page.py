@@ -12,7 +12,7 @@ from app.cli import main
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "backup.md"
 COMMANDS = sorted(
     {
-        re.sub(r"^.*?\bdncd ", "", line)
+        re.sub(r"^.*\bdncd (?=[a-z])", "", line)
         for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
         for line in block.replace("\\\n", " ").splitlines()
         if re.search(r"(^| )dncd [a-z]", line)

@@ -1,0 +1,152 @@
+"""Operations that were anchored and are gone, as a restored database lacks them."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.audit.verify import Anchor, read_anchors
+from app.bootstrap import build_services
+from app.domain.access import Caller
+from app.domain.entries import Draft
+from app.domain.errors import AnchorContradicts, StoreUnavailable
+from app.domain.rules import Question
+from app.files import anchors
+from app.services import Services
+from app.services.anchoring import Anchoring
+from app.services.organisations import operator
+from app.store.database import Database, Scope
+from tests.conftest import make_organisation
+from tests.store import tampering
+from tests.store.tampering import GLOBAL, number
+
+ROUNDS = 6
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "anchors.jsonl"
+
+
+@pytest.fixture
+def kept(database: Database, tmp_path: Path, file: Path) -> Services:
+    """The services of an installation that seals and anchors."""
+    found = build_services(database, tmp_path / "key", file)
+    found.keys.start()
+    return found
+
+
+@pytest.fixture
+def caller(kept: Services) -> Caller:
+    return operator(kept.organisations.add("test", make_organisation("Acme")), "test")
+
+
+@pytest.fixture
+def missed(
+    kept: Services, caller: Caller, database_url: str, file: Path
+) -> tuple[Anchor, list[Anchor]]:
+    """The newest anchor of a history whose end is gone, and those before it."""
+    keeping = Anchoring(kept.sealing, file, 0)
+    for turn in range(ROUNDS):
+        tampering.work(kept, [caller], turn)
+        kept.sealing.run()
+        keeping.keep()
+    with tampering.superuser(database_url) as connection:
+        tampering.cut_the_tail(connection, random.Random(1))
+    *before, last = read_anchors(file)
+    return last, before
+
+
+def last_sequence(database: Database) -> int:
+    with database.transaction(Scope()) as tx:
+        rows = tx.fetch("SELECT coalesce(max(sequence), 0) AS n FROM seal", {})
+        return int(rows[0]["n"])
+
+
+def test_nothing_is_told_sealed_or_anchored_before_the_loss_is_confirmed(
+    kept: Services,
+    caller: Caller,
+    database: Database,
+    missed: tuple[Anchor, list[Anchor]],
+    file: Path,
+) -> None:
+    written, sequence = file.read_text(), last_sequence(database)
+
+    # On whatever connection: each that is made anew asks.
+    again = build_services(database, Path("key"), file)
+    with pytest.raises(StoreUnavailable):
+        again.checks.find_listed(caller, [15551000000], None)
+    with pytest.raises(StoreUnavailable):
+        again.suppressions.release(caller, number(0), GLOBAL, None, None)
+    assert kept.sealing.run() == 0
+    with pytest.raises(AnchorContradicts):
+        Anchoring(kept.sealing, file, 0).keep()
+
+    assert last_sequence(database) == sequence
+    assert file.read_text() == written
+    assert not kept.audit.verify(read_anchors(file)).clean
+
+
+def test_an_id_that_was_lost_is_given_to_nothing_else(
+    kept: Services, caller: Caller, missed: tuple[Anchor, list[Anchor]]
+) -> None:
+    former = 20 * ROUNDS
+
+    for _ in range(3):
+        assert kept.recovery.find_loss()
+    first = kept.suppressions.suppress(caller, Draft(number(90_000), GLOBAL))
+    second = kept.suppressions.suppress(caller, Draft(number(90_001), GLOBAL))
+
+    assert former + 100_000_000 < first < second < former + 200_000_000
+
+
+def test_once_confirmed_the_chain_goes_on_behind_what_was_lost_and_verifies(
+    kept: Services,
+    caller: Caller,
+    database: Database,
+    missed: tuple[Anchor, list[Anchor]],
+    file: Path,
+) -> None:
+    last, _ = missed
+    loss = kept.recovery.find_loss()
+    assert loss
+    assert loss.sequence == last.sequence
+    assert loss.missing == last.operations - loss.found_operations > 0
+
+    assert kept.recovery.confirm("somebody") == loss
+
+    assert kept.recovery.find_loss() is None
+    assert kept.recovery.confirm("somebody else") is None
+    assert kept.sealing.run() > 0
+    assert Anchoring(kept.sealing, file, 0).keep()
+    newest = anchors.newest(file)
+    assert newest
+    assert newest.sequence == last.sequence + 1 == last_sequence(database)
+    report = kept.audit.verify(read_anchors(file))
+    assert report.findings == []
+    [gap] = report.gaps
+    assert "somebody confirmed" in gap
+    assert kept.checks.check(caller, Question(number(0))).callable is False
+
+
+def test_a_confirmation_speaks_of_other_hosts_earlier_anchors_and_of_no_later_ones(
+    kept: Services, database: Database, missed: tuple[Anchor, list[Anchor]], file: Path
+) -> None:
+    last, before = missed
+    lost = [each for each in before if each.sequence > last_sequence(database)]
+    assert lost
+    kept.recovery.confirm("somebody")
+
+    for anchor in lost:
+        file.write_text(anchor.as_line())
+        assert kept.recovery.find_loss() is None
+    for later in (
+        replace(last, sequence=last.sequence + 1),
+        replace(last, root="ab" * 32),
+        replace(lost[0], chain="00000000-0000-0000-0000-000000000000"),
+    ):
+        file.write_text(later.as_line())
+        assert kept.recovery.find_loss()
+        report = kept.audit.verify([later])
+        assert report.found > 0
