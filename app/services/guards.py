@@ -41,7 +41,7 @@ class Gate:
     rules: Rules
     refused: tuple[Release, str | None] | None = None
 
-    def pass_(
+    def let_through(
         self, wanted: Release, *, reason: str | None, why: str | None = None
     ) -> Leave:
         """

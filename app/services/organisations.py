@@ -58,7 +58,9 @@ class Organisations:
                 operations.append(gate.tx, caller, kind, why="on", touched=0)
             else:
                 why = f"off: {reason}" if reason else "off"
-                gate.pass_(Release(kind, None, change="off"), reason=reason, why=why)
+                gate.let_through(
+                    Release(kind, None, change="off"), reason=reason, why=why
+                )
             organisations.switch_checking(gate.tx, enabled=enabled)
 
     def switch_evidence(self, caller: Caller, *, required: bool) -> None:

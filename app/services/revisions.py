@@ -54,4 +54,4 @@ def begin(gate: Gate, entry: Entry, revised: Entry, revision: Revision) -> int:
     reason = None if isinstance(given, Unchanged) else given
     change = repr((*guards.freed_of(revised), revised.reason))
     wanted = Release(kind, 1, [guards.freed_of(entry)], change)
-    return gate.pass_(wanted, reason=reason, why=revised.reason).operation_id
+    return gate.let_through(wanted, reason=reason, why=revised.reason).operation_id

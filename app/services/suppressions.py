@@ -161,7 +161,7 @@ class Suppressions:
             wanted = Release(
                 OperationKind.ENTRY_RELEASED, len(freed) or 1, freed, lead_status or ""
             )
-            leave = gate.pass_(wanted, reason=reason)
+            leave = gate.let_through(wanted, reason=reason)
             if not entries.release(tx, leave, number, scope, stand_ins):
                 raise NotSuppressed
             if lead_status is not None:
@@ -202,7 +202,7 @@ class Suppressions:
                     if gate.rules.four_eyes:
                         freed += (Freed(i, n, campaign_id, None) for _, i, n in listed)
                     wanted = Release(OperationKind.ENTRY_RELEASED, len(listed), freed)
-                    leave = gate.pass_(wanted, reason=reason)
+                    leave = gate.let_through(wanted, reason=reason)
                     batches.release(tx, leave, listed)
                 return len(listed)
         raise StoreUnavailable
@@ -223,7 +223,7 @@ class Suppressions:
                 raise EntryForeign if entries.is_foreign(tx, entry_id) else EntryUnknown
             freed = [guards.freed_of(entry)]
             wanted = Release(OperationKind.ENTRY_RELEASED, 1, freed)
-            leave = gate.pass_(wanted, reason=reason)
+            leave = gate.let_through(wanted, reason=reason)
             entries.release_locked(tx, leave, entry_id)
 
     def _suppress_all(
