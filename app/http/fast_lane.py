@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gunicorn.http.errors import ParseException
 
+from app.domain import patience
 from app.domain.access import Caller, Grant
 from app.domain.errors import DncError, RequestMalformed
 from app.http import forms, limits, metrics, request_log
@@ -69,6 +70,7 @@ class FastLane:
         if found is None or limits.REFUSED in environ:
             return self._app(environ, start_response)
         began = time.perf_counter()
+        patience.begin()
         dialect, lane = found
         request_id = request_log.choose_id(environ.get("HTTP_X_REQUEST_ID", ""))
         address = read_address(environ.get("REMOTE_ADDR"))

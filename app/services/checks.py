@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+import structlog
+
 from app.domain import rules
 from app.domain.access import Caller
 from app.domain.errors import CampaignUnknown, StoreUnavailable
@@ -26,6 +28,9 @@ CALLS = 2
 # What one statement looks up: some tens of milliseconds.
 PIECE = 5000
 
+# For each answer where there are more than that.
+MANY_DEADLINE = 20.0
+
 
 class Hit(NamedTuple):
     """The entry that keeps a number of a long list from being called."""
@@ -37,6 +42,8 @@ class Hit(NamedTuple):
 
 
 Hits = dict[int, Hit]
+
+_log = structlog.get_logger()
 
 
 class Checks:
@@ -53,6 +60,10 @@ class Checks:
 
         Whatever was acknowledged before this was called is seen. Raises
         CampaignUnknown: a campaign that does not exist has nothing against it.
+
+        Where checking is switched off, each answer that ignores the list is recorded. A
+        database that can record nothing, a full one, still knows the list: then that is
+        what answers.
         """
         finding = self._asking(caller.organisation.id).answer(question)
         if question.campaign is not None and finding.call is None:
@@ -63,9 +74,14 @@ class Checks:
             checked=finding.checking_enabled,
             checked_at=finding.checked_at,
         )
-        if not verdict.checked:
-            self._record_bypass(caller)
-        return verdict
+        if verdict.checked or self._record_bypass(caller):
+            return verdict
+        return rules.decide(
+            finding.entries,
+            finding.call,
+            checked=True,
+            checked_at=finding.checked_at,
+        )
 
     def find_listed(
         self,
@@ -84,7 +100,8 @@ class Checks:
         switched off. Raises CampaignUnknown.
         """
         scope = DatabaseScope(caller.organisation.id, plans=Plans.BY_NUMBER)
-        with self._database.snapshot(scope) as tx:
+        deadline = MANY_DEADLINE if len(e164s) > PIECE else None
+        with self._database.snapshot(scope, deadline=deadline) as tx:
             snapshot = checks.take_snapshot(tx)
             call = None
             if campaign is not None:
@@ -114,13 +131,15 @@ class Checks:
             )
         return asking
 
-    def _record_bypass(self, caller: Caller) -> None:
-        operations.append(
-            self._database.of(caller.organisation.id),
-            caller,
-            OperationKind.CHECK_BYPASSED,
-            touched=0,
-        )
+    def _record_bypass(self, caller: Caller) -> bool:
+        """Tell whether it is on record that the list was not asked."""
+        once = self._database.of(caller.organisation.id)
+        try:
+            operations.append(once, caller, OperationKind.CHECK_BYPASSED, touched=0)
+        except StoreUnavailable as error:
+            _log.warning("bypass_not_recorded", cause=str(error))
+            return False
+        return True
 
 
 def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:
