@@ -15,6 +15,7 @@ class _Left(threading.local):
     """What the thread's request may still wait; None where nobody is served."""
 
     seconds: float | None = None
+    queued: float = 0.0
 
 
 _left = _Left()
@@ -22,12 +23,12 @@ _left = _Left()
 
 def begin() -> None:
     """Let this thread's request wait for so long from here on, whatever was before."""
-    _left.seconds = REQUEST_SECONDS
+    _left.seconds = REQUEST_SECONDS - _left.queued
 
 
-def end() -> None:
-    """Let this thread's waiting no longer add up: nobody is kept for an answer."""
-    _left.seconds = None
+def queued(seconds: float) -> None:
+    """Take off the thread's next request what it has waited for a thread."""
+    _left.queued = seconds
 
 
 def left(usual: float) -> float:

@@ -6,6 +6,7 @@ SETTINGS = """
     SELECT current_setting('fsync') AS fsync,
            current_setting('full_page_writes') AS full_page_writes,
            current_setting('synchronous_commit') AS synchronous_commit,
+           current_setting('transaction_read_only') AS read_only,
            (SELECT version_num FROM alembic_version) AS revision
 """
 
@@ -26,6 +27,8 @@ def find_faults(tx: Tx, revision: str) -> list[str]:
         for name, allowed in DURABLE.items()
         if row[name] not in allowed
     ]
+    if row["read_only"] != "off":
+        faults.append("the database takes no changes")
     if row["revision"] != revision:
         faults.append(f"migration {row['revision']} where {revision} is needed")
     return faults
