@@ -297,13 +297,16 @@ class BoundedConnection(psycopg.Connection[DictRow]):
 
     def end_waiting(self, began: float, seconds: float) -> None:
         """Know whether the server has answered what it was asked at *began*."""
+        if not self.hurried:
+            return
         now = time.monotonic()
+        patience.spend(now - began)
         if not self.closed:
-            self.pulse.answered(now)
-        elif self.hurried and now >= began + seconds:
+            # In a pipeline this may only have been sent.
+            if self._pipeline is None:
+                self.pulse.answered(now)
+        elif now >= began + seconds:
             self.pulse.missed(began, seconds)
-        if self.hurried:
-            patience.spend(now - began)
 
     @contextmanager
     def allowed(self, seconds: float | None) -> Iterator[None]:
@@ -396,6 +399,8 @@ class Database:
                 ):
                     connection.close()
                 raise
+            else:
+                self._pulse.answered(time.monotonic())
             finally:
                 self._pool.putconn(connection)
 
