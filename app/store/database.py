@@ -14,7 +14,12 @@ import os
 import select
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, LiteralString, Protocol
@@ -44,6 +49,16 @@ ENTER = """
            set_config('enable_bitmapscan', %(scans)s, %(local)s),
            set_config('enable_hashjoin', %(joins)s, %(local)s),
            set_config('enable_mergejoin', %(joins)s, %(local)s)
+"""
+
+# Instants come as UTC, whatever zone the server is set to.
+SETTLE = "SET TimeZone TO 'UTC'"
+
+# What a worker has given up, or died in the middle of, holds up nobody for long, and
+# does not happen after all when nobody expects it any more.
+GIVE_UP = """
+    SET idle_in_transaction_session_timeout TO '60s';
+    SET client_connection_check_interval TO '500ms'
 """
 
 BEGIN = "BEGIN"
@@ -429,8 +444,11 @@ class Database:
     def _prepare(self, connection: BoundedConnection) -> None:
         """Make a new connection one of these."""
         connection.pulse = self._pulse
-        # Instants come as UTC, whatever zone the server is set to.
-        connection.execute("SET TimeZone TO 'UTC'")
+        connection.execute(SETTLE)
+        if self.keeps_sessions and self._bounded:
+            # Not every platform's server can look whether its client is there.
+            with suppress(errors.InvalidParameterValue):
+                connection.execute(GIVE_UP)
 
     def transaction(
         self, scope: Scope, *, deadline: float | None = None

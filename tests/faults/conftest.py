@@ -6,11 +6,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psycopg
+import psutil
 import pytest
 import requests
 from psycopg import conninfo, sql
@@ -51,8 +51,9 @@ class Lab:
 
     postgres: Postgres
     proxy: Proxy
-    service: Service
     place: Path
+    start: Callable[[], Service]
+    service: Service
     api: Api
     known: Known
 
@@ -74,6 +75,20 @@ class Lab:
             form = {"phone_number": number, "phone_code": 1, "campaign_id": 0}
             taken_off_id = self.api.call("dnc/insert", **form)["id"]
         self.known = replace(self.known, taken_off_id=int(taken_off_id))
+
+    def kill_service(self) -> None:
+        """End the service and its workers as a crash of the machine would."""
+        parent = psutil.Process(self.service.process.pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.service.process.wait()
+
+    def start_service(self) -> None:
+        """Start it again; it listens elsewhere."""
+        self.service = self.start()
+        self.api = replace(self.api, base=self.base)
+        self.known = replace(self.known, base=self.base)
 
     def restart_database(self) -> None:
         """Start the server again and lead the service to it."""
@@ -146,12 +161,19 @@ def _serving(
             "DNCD_OWNER_DATABASE_URL": postgres.url,
             "DNCD_THREADS": str(THREADS),
         }
-        with serving(folder, environment, http_server, WORKERS) as service:
+        with ExitStack() as running:
+
+            def start() -> Service:
+                return running.enter_context(
+                    serving(folder, environment, http_server, WORKERS)
+                )
+
+            service = start()
             token = services.access.issue(caller, "everything", EVERY_GRANT)
             api = Api(service.base, token, caller, services)
             known = _know(api, services, caller)
             database.close()
-            yield Lab(postgres, proxy, service, place, api, known)
+            yield Lab(postgres, proxy, place, start, service, api, known)
 
 
 def _know(api: Api, services: Services, caller: Caller) -> Known:

@@ -167,7 +167,9 @@ def _operation(
     if "loginId" in schemes:
         headers["loginId"] = known.token
     body = None
-    for media_type, content in described.get("requestBody", {}).get("content", {}).items():
+    for media_type, content in (
+        described.get("requestBody", {}).get("content", {}).items()
+    ):
         headers["Content-Type"] = media_type
         example = content["example"]
         if isinstance(example, dict):

@@ -116,9 +116,10 @@ def small_disk(folder: Path) -> Iterator[Path]:
     place = folder / f"disk-{uuid.uuid4().hex[:8]}"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", DISK, "none", str(place)]
-    mounted = can_mount() and not subprocess.run(
-        command, capture_output=True, check=False
-    ).returncode
+    mounted = (
+        can_mount()
+        and not subprocess.run(command, capture_output=True, check=False).returncode
+    )
     try:
         yield place
     finally:

@@ -117,7 +117,11 @@ class Proxy:
         if not host.startswith("/"):
             return socket.create_connection((host, port), 5)
         server = socket.socket(socket.AF_UNIX)
-        server.connect(f"{host}/.s.PGSQL.{port}")
+        try:
+            server.connect(f"{host}/.s.PGSQL.{port}")
+        except OSError:
+            server.close()
+            raise
         return server
 
 
