@@ -22,8 +22,8 @@ from urllib.parse import urlencode, urlsplit
 
 SECONDS = 5.0
 
-# "The phone number already exists", "DNC Number is not found".
-ALREADY, GONE = 6008, {6003, 6001}
+# "Duplicate entry" and "Phone already in DNC"; "Phone not found in DNC".
+ALREADY, GONE = {6007, 6008}, {6001}
 
 
 class Said(Enum):
@@ -78,7 +78,7 @@ class Asker:
             if operation != "check":
                 return Said.DONE
             return Said.CLEAR if told["data"]["callable"] else Said.LISTED
-        if operation == "insert" and told["code"] == ALREADY:
+        if operation == "insert" and told["code"] in ALREADY:
             return Said.ALREADY
         if operation == "delete" and told["code"] in GONE:
             return Said.GONE
@@ -129,6 +129,8 @@ class Ledger:
 
     def settle(self, stored: Callable[[], Sequence[str]]) -> list[tuple[str, str]]:
         """Ask again what is unknown; return every promise that was broken."""
+        if self.wrong:
+            return self.wrong
         for line in self.lines:
             if line.listed is None:
                 self._make_certain(line)

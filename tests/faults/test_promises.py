@@ -103,7 +103,7 @@ def require_promises(lab: Lab, disturb: Callable[[Lab], None]) -> Ledger:
     """Write while *disturb* happens once, and look at every number afterwards."""
     require(lab.works, 20)
     cycle = next(_cycles)
-    ledger = Ledger(asker_of(lab), f"2{cycle % 1000:03}", seed=cycle)
+    ledger = Ledger(asker_of(lab), f"2{cycle % 10_000:04}", seed=cycle)
     ledger.fill(2.0, lambda: disturb(lab))
     require(lab.works, 10)
     organisation_id = lab.api.caller.organisation.id
