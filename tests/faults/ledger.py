@@ -157,7 +157,7 @@ class Ledger:
             if line.listed and chance.random() < 0.2:
                 self._change(line, "delete")
             if line.listed is None:
-                over.wait(0.05)
+                over.wait(0.1)
 
     def _change(self, line: Line, operation: str) -> None:
         line.operation, line.listed = operation, None

@@ -22,8 +22,6 @@ from tests.faults.postgres import is_small_disk
 from tests.wire import stored
 from tests.wire.tcp_proxy import Mode
 
-pytestmark = pytest.mark.both_servers
-
 _cycles = itertools.count(1)
 
 
@@ -122,6 +120,7 @@ def test_what_was_acknowledged_holds(disturb, lab):
     require_promises(lab, disturb)
 
 
+@pytest.mark.both_servers
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=named)
@@ -171,6 +170,7 @@ def test_racing_clients_see_one_order(lab):
     assert sum(watch_races(lab, 10, seed) for seed in range(8)) == 480
 
 
+@pytest.mark.both_servers
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_racing_clients_see_one_order_twenty_thousand_times(lab):
