@@ -106,7 +106,10 @@ class Lab:
         form |= {"phone_number": f"55501{number:05}", "campaign_id": "0"}
         operation = "insert" if number % 2 else "check"
         url = f"{self.base}/v1/dnc/{operation}"
-        return requests.post(url, data=form, timeout=20).status_code == 200
+        try:
+            return requests.post(url, data=form, timeout=20).status_code == 200
+        except requests.ConnectionError:
+            return False
 
 
 def login_url(postgres: Postgres) -> str:

@@ -99,6 +99,8 @@ def asker_of(lab: Lab) -> Asker:
 
 def require_promises(lab: Lab, disturb: Callable[[Lab], None]) -> Ledger:
     """Write while *disturb* happens once, and look at every number afterwards."""
+    if lab.service.process.poll() is not None:
+        lab.start_service()
     require(lab.works, 20)
     cycle = next(_cycles)
     ledger = Ledger(asker_of(lab), f"2{cycle % 10_000:04}", seed=cycle)
