@@ -7,6 +7,12 @@ from psycopg import errors
 
 import app
 from app.domain.errors import StoreUnavailable
+from app.store.pulse import watched
+
+FIND_REVISION = "SELECT version_num FROM alembic_version"
+
+# How long a command takes silence for work.
+SILENCE_SECONDS = 10.0
 
 FOLDER = Path(app.__file__).resolve().parents[1] / "migrations"
 
@@ -24,19 +30,22 @@ def migrate(owner_url: str) -> None:
     Raises StoreUnavailable, with the cause, if the database refuses.
     """
     try:
-        with psycopg.connect(owner_url, connect_timeout=10) as connection:
-            current = _find_revision(connection)
+        current = _find_revision(owner_url)
     except psycopg.Error as error:
         raise _refused(error) from error
     if current != newest_revision():
         _upgrade(owner_url)
 
 
-def _find_revision(connection: psycopg.Connection) -> str | None:
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except errors.UndefinedTable:
-        return None
+def _find_revision(owner_url: str) -> str | None:
+    with (
+        psycopg.connect(owner_url, connect_timeout=10) as connection,
+        watched(connection, owner_url, SILENCE_SECONDS),
+    ):
+        try:
+            row = connection.execute(FIND_REVISION).fetchone()
+        except errors.UndefinedTable:
+            return None
     return row[0] if row else None
 
 

@@ -39,8 +39,10 @@ def test_an_embedded_database_that_was_killed_is_there_again(tmp_path, http_serv
                 5,
             )
             require(
-                lambda: {post(service, token, "search", NUMBERS[0]) for _ in range(8)}
-                == {200},
+                lambda: (
+                    {post(service, token, "search", NUMBERS[0]) for _ in range(8)}
+                    == {200}
+                ),
                 5,
             )
 

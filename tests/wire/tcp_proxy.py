@@ -41,8 +41,9 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._chance = random.Random(7)
         self.mode = Mode.PASS
-        # How many bytes more the server may say before it is cut off.
+        # How many bytes more the server may say before it is cut off, and how.
         self.left: int | None = None
+        self.then = Mode.REFUSE
         # How many seconds each piece takes, either way.
         self.delay = 0.0
         # How often an answer is swallowed and its connection cut, and how many were.
@@ -109,7 +110,7 @@ class Proxy:
                     if self.left is not None:
                         self.left -= len(received)
                         if self.left < 0:
-                            self.mode = Mode.REFUSE
+                            self.mode = self.then
 
     def _dial(self) -> socket.socket:
         host = str(self._parameters.get("host") or "/tmp")
