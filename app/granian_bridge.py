@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from granian.rsgi import ProtocolClosed, ProtocolError
 
+from app.domain import patience
 from app.http import fast_lane, limits
 from app.http.loop_lane import PASSED, Head, LoopLane, Passed
 
@@ -83,7 +84,8 @@ class Bridge:
             environ["HTTP_X_REQUEST_ID"] = passed.request_id
         loop = asyncio.get_running_loop()
         environ["wsgi.input"] = await self._begin_body(loop, environ, passed, proto)
-        await loop.run_in_executor(self._threads, self._answer, environ, proto)
+        came = time.monotonic()
+        await loop.run_in_executor(self._threads, self._answer, environ, proto, came)
 
     async def _try_lane(
         self, scope: Any, headers: Headers, sender: str, proto: Any
@@ -120,8 +122,9 @@ class Bridge:
             return Incoming(loop, proto)
         return io.BytesIO(await _read_whole(proto))
 
-    def _answer(self, environ: "WSGIEnvironment", proto: Any) -> None:
-        """Have the application answer; for a thread."""
+    def _answer(self, environ: "WSGIEnvironment", proto: Any, came: float) -> None:
+        """Have the application answer what *came* when; for a thread."""
+        patience.queued(time.monotonic() - came)
         status, headers = 500, []
 
         def start_response(line: str, head: Headers, _failure: Any = None) -> Any:

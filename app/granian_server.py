@@ -42,6 +42,10 @@ BACKLOG = 2048
 # How long an old worker still serves beside the new one that takes its place.
 OVERLAP_SECONDS = 1.5
 
+# A worker that dies so soon will always do so; granian's own bound is the longer one.
+YOUNG_SECONDS = 1.0
+_CRASH_LOOP_SECONDS = 5.5
+
 # What tells an old worker that a new one takes its place.
 LEAVE = signal.SIGUSR1
 
@@ -197,6 +201,9 @@ class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us
             if self.wrks[index].is_alive():
                 os.kill(self.wrks[index]._id(), LEAVE)  # noqa: SLF001
             super()._respawn_workers([index], *others, **named)
+            # Workers that die one after the other are replaced; granian gives up when
+            # one has not lived for five seconds, we when it dies at its birth.
+            self.respawned_wrks[index] -= _CRASH_LOOP_SECONDS - YOUNG_SECONDS
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         """Start a worker; the one in whose place it comes may have been killed."""

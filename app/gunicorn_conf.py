@@ -7,6 +7,7 @@ called, are answered in JSON here, with the same shape as any other refusal.
 
 import socket
 import struct
+import time
 from typing import Any
 
 import gunicorn.http.errors as refusals
@@ -15,6 +16,7 @@ from gunicorn import glogging, util
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
+from app.domain import patience
 from app.http import limits
 
 PAUSE_SECONDS = 5
@@ -34,8 +36,14 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
 
+    def enqueue_req(self, conn: Any) -> None:
+        """Let a request wait for a thread; the time of it counts."""
+        conn.queued_at = time.monotonic()
+        super().enqueue_req(conn)
+
     def handle(self, conn: Any) -> Any:
         """Serve a connection whose client may pause, but not for ever."""
+        patience.queued(time.monotonic() - conn.queued_at)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PAUSE)
         return super().handle(conn)
 

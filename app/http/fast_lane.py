@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gunicorn.http.errors import ParseException
 
+from app.domain import patience
 from app.domain.access import Caller, Grant
 from app.domain.errors import DncError, RequestMalformed
 from app.domain.rules import Question, Verdict
@@ -107,6 +108,7 @@ class FastLane:
         found = self._lanes.get(environ["PATH_INFO"])
         if found is None or limits.REFUSED in environ:
             return self._app(environ, start_response)
+        patience.begin()
         arrival = Arrival(
             *found,
             method=environ["REQUEST_METHOD"],

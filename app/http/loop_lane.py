@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from flask import Flask
 
+from app.domain import patience
 from app.domain.access import Caller
 from app.domain.errors import DncError, StoreUnavailable
 from app.domain.rules import Question, Verdict
@@ -139,8 +140,9 @@ class LoopLane:
                 address=arrival.address,
                 request_id=arrival.request_id,
             )
-            if caller is None or not caller.may(lane.grant):
+            if caller is None:
                 return None
+            self._access.require(caller, lane.grant)
             return caller, lane.read(fields)
         except (ValueError, DncError):
             return None
@@ -160,11 +162,14 @@ class Questions:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
         self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
         self._asking = False
+        self._since = 0.0
 
     def put(self, question: Asked) -> "asyncio.Future[Answer]":
         """Return the answer to come; for the event loop's thread."""
         loop = asyncio.get_running_loop()
         coming: asyncio.Future[Answer] = loop.create_future()
+        if not self._waiting:
+            self._since = time.monotonic()
         self._waiting.append((question, coming))
         if len(self._waiting) == 1 and not self._asking:
             # Whoever else has come by now is asked for at once.
@@ -175,13 +180,17 @@ class Questions:
         if self._waiting and not self._asking:
             self._asking = True
             taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-            self._thread.submit(self._run, loop, taken)
+            self._thread.submit(self._run, loop, taken, self._since)
 
     def _run(
         self,
         loop: asyncio.AbstractEventLoop,
         taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
+        since: float,
     ) -> None:
+        # Nobody waits longer for having waited for a call before.
+        patience.queued(time.monotonic() - since)
+        patience.begin()
         try:
             answers = self._ask([question for question, _ in taken])
         except BaseException as failure:  # noqa: BLE001  each of them raises it

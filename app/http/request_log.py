@@ -18,6 +18,7 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.typing import Processor
 
+from app.domain import patience
 from app.domain.access import Caller
 from app.http import current
 from app.http.proxy import read_address
@@ -122,6 +123,7 @@ def install(app: Flask) -> None:
     def begin() -> None:
         g.request_id = choose_id(request.headers.get("X-Request-ID", ""))
         g.began = time.perf_counter()
+        patience.begin()
 
     @app.after_request
     def report_answer(response: Response) -> Response:

@@ -1,8 +1,11 @@
 """Questions that wait at the same moment, answered by one call."""
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
+
+from app.domain import patience
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -66,7 +69,9 @@ class Together(Generic[Question, Answer]):
             else:
                 self._waiting.append(mine)
         if not mine.asks_for:
+            came = time.monotonic()
             mine.turn.acquire()
+            patience.spend(time.monotonic() - came)
         if mine.asks_for:
             self._ask_for(mine.asks_for)
             for other in mine.asks_for[1:]:

@@ -12,8 +12,14 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, LiteralString, Protocol
@@ -21,12 +27,14 @@ from typing import Any, LiteralString, Protocol
 import psycopg
 from psycopg import errors, pq
 from psycopg.rows import DictRow, dict_row, tuple_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
+from app.domain import patience
 from app.domain.errors import OutcomeUnknown, StoreUnavailable
 from app.store import joining, lookups, server_log
 from app.store.failures import as_domain_errors
 from app.store.lookups import Lookup, Rows
+from app.store.pulse import Pulse, watched
 
 Parameters = Mapping[str, object]
 
@@ -52,6 +60,17 @@ ENTER_TELLING: LiteralString = f"""
            )
 """
 
+# Instants come as UTC, whatever zone the server is set to, and values stay out of its
+# log.
+SETTLE: LiteralString = f"SET TimeZone TO 'UTC'; {server_log.QUIETEN}"
+
+# What a worker has given up, or died in the middle of, holds up nobody for long, and
+# does not happen after all when nobody expects it any more.
+GIVE_UP = """
+    SET idle_in_transaction_session_timeout TO '60s';
+    SET client_connection_check_interval TO '500ms'
+"""
+
 BEGIN = "BEGIN"
 
 # Every statement of the transaction sees what the first one saw.
@@ -61,6 +80,13 @@ BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
 LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
+
+# How long a request waits for a connection, and an operator's command.
+POOL_SECONDS = 1.0
+COMMAND_POOL_SECONDS = 30.0
+
+# How long a command takes silence for work.
+COMMAND_SILENCE_SECONDS = 10.0
 
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
@@ -198,9 +224,11 @@ class Once:
                 ):
                     return self._look_up_first(connection, lookup, parameters)
                 try:
-                    return lookups.send(
-                        connection, lookup, parameters, connection.deadline
-                    )
+                    began, seconds = connection.begin_waiting()
+                    try:
+                        return lookups.send(connection, lookup, parameters, seconds)
+                    finally:
+                        connection.end_waiting(began, seconds)
                 except errors.InvalidSqlStatementName:
                     # psycopg forgets whatever is prepared when it rolls back.
                     connection.prepared.discard(lookup.name)
@@ -259,7 +287,11 @@ class Once:
 class BoundedConnection(psycopg.Connection[DictRow]):
     """A connection that no hung server can hold for longer than the deadline."""
 
-    deadline: float = 1.5
+    # For one answer; a request has less for all of its answers together.
+    deadline: float = 1.4
+
+    # Whether whoever waits for this is served, and may not wait any longer than that.
+    hurried = True
 
     # As whom its session sees the database outside transactions.
     entered_as: Scope | None = None
@@ -268,33 +300,65 @@ class BoundedConnection(psycopg.Connection[DictRow]):
         """Take psycopg's own arguments."""
         super().__init__(*arguments, **settings)
         self.prepared: set[str] = set()
+        self.pulse = Pulse()
 
     def wait(
         self, gen: Any, interval: float = 0.1, timeout: float | None = None
     ) -> Any:
         """Wait for the server; a deadline that passes ends the connection."""
+        began, seconds = self.begin_waiting()
         try:
-            return super().wait(gen, interval, timeout or self.deadline)
+            return super().wait(gen, interval, timeout or seconds)
         except errors._WaitTimeout as error:  # noqa: SLF001  psycopg has no public name
             self.pgconn.finish()
             message = "the database did not answer in time"
             raise errors.OperationalError(message) from error
+        finally:
+            self.end_waiting(began, seconds)
+
+    def begin_waiting(self) -> tuple[float, float]:
+        """
+        Return the instant, and how long the server has for its next answer.
+
+        Ends the connection and raises OperationalError where no time is left.
+        """
+        seconds = patience.left(self.deadline) if self.hurried else self.deadline
+        if seconds <= 0:
+            self.pgconn.finish()
+            message = "the database did not answer in time"
+            raise errors.OperationalError(message)
+        return time.monotonic(), seconds
+
+    def end_waiting(self, began: float, seconds: float) -> None:
+        """Know whether the server has answered what it was asked at *began*."""
+        if not self.hurried:
+            return
+        now = time.monotonic()
+        patience.spend(now - began)
+        if not self.closed:
+            # In a pipeline this may only have been sent.
+            if self._pipeline is None:
+                self.pulse.answered(now)
+        elif now >= began + seconds:
+            self.pulse.missed(began, seconds)
 
     @contextmanager
     def allowed(self, seconds: float | None) -> Iterator[None]:
         """Let each answer take that long until the block ends; None changes nothing."""
-        usual = self.deadline
-        self.deadline = seconds or usual
+        usual = self.deadline, self.hurried
+        if seconds is not None:
+            self.deadline, self.hurried = seconds, False
         try:
             yield
         finally:
-            self.deadline = usual
+            self.deadline, self.hurried = usual
 
 
 class UnboundedConnection(BoundedConnection):
     """For an operator's command, which may take as long as it takes."""
 
     deadline = 24 * 3600.0
+    hurried = False
 
 
 class Database:
@@ -311,10 +375,12 @@ class Database:
         """
         Make a pool that opens its connections when they are first wanted.
 
-        A request waits at most a second for a connection, and a second and a half
-        for the answer to a statement; an operator's command (*bounded* false) is
-        not hurried.
+        A request waits at most a second for a connection, and with that no longer than
+        ``patience`` allows it; an operator's command (*bounded* false) is not hurried.
         """
+        self._url = url
+        self._bounded = bounded
+        self._pulse = Pulse()
         self._pool = ConnectionPool(
             url,
             kwargs={
@@ -328,12 +394,11 @@ class Database:
                 "keepalives_count": 3,
                 "application_name": "dncd",
             },
-            configure=_configure,
+            configure=self._prepare,
             connection_class=BoundedConnection if bounded else UnboundedConnection,
             min_size=0,
             max_size=connections,
             max_idle=300,
-            timeout=1.0 if bounded else 30.0,
             reconnect_timeout=0.5,
             open=False,
         )
@@ -348,31 +413,63 @@ class Database:
         """
         Lend a connection, outside any transaction; raises StoreUnavailable.
 
-        A connection found broken by a restart of the server is tried once more with
-        another, before anything was sent on it.
+        At once, where nobody has had an answer of late. A connection found broken by a
+        restart of the server is tried once more with another, before anything was sent
+        on it.
         """
         if self._opened_by != os.getpid():
             self._pool.open()
             self._opened_by = os.getpid()
+        if self._bounded and (seconds := self._pulse.admit()) is not None:
+            patience.limit(seconds)
         with as_domain_errors():
             connection = self._living()
             try:
                 yield connection
-            except BaseException:
-                # Whatever it was in the middle of, the server rolls it back.
-                if connection.info.transaction_status != pq.TransactionStatus.IDLE:
+            except BaseException as failure:
+                # Whatever it was in the middle of, the server rolls it back. One that
+                # takes no changes may have been replaced by one that does.
+                if (
+                    connection.info.transaction_status != pq.TransactionStatus.IDLE
+                    or isinstance(failure, errors.ReadOnlySqlTransaction)
+                ):
                     connection.close()
                 raise
+            else:
+                self._pulse.answered(time.monotonic())
             finally:
                 self._pool.putconn(connection)
 
     def _living(self) -> BoundedConnection:
         while True:
-            connection = self._pool.getconn()
+            connection = self._get()
             if not _is_hung_up(connection):
                 return connection
             connection.close()
             self._pool.putconn(connection)
+
+    def _get(self) -> BoundedConnection:
+        """Wait for a connection as long as one may."""
+        if not self._bounded:
+            return self._pool.getconn(COMMAND_POOL_SECONDS)
+        began, seconds = time.monotonic(), patience.left(POOL_SECONDS)
+        try:
+            connection = self._pool.getconn(seconds)
+        except PoolTimeout:
+            patience.spend(time.monotonic() - began)
+            self._pulse.missed(began, seconds)
+            raise
+        patience.spend(time.monotonic() - began)
+        return connection
+
+    def _prepare(self, connection: BoundedConnection) -> None:
+        """Make a new connection one of these."""
+        connection.pulse = self._pulse
+        connection.execute(SETTLE)
+        if self.keeps_sessions and self._bounded:
+            # Not every platform's server can look whether its client is there.
+            with suppress(errors.InvalidParameterValue):
+                connection.execute(GIVE_UP)
 
     def transaction(
         self, scope: Scope, *, deadline: float | None = None
@@ -401,9 +498,11 @@ class Database:
         with self._open(scope, BEGIN, None) as tx, joining.sharing(self, tx):
             yield tx
 
-    def snapshot(self, scope: Scope) -> AbstractContextManager[Open]:
+    def snapshot(
+        self, scope: Scope, *, deadline: float | None = None
+    ) -> AbstractContextManager[Open]:
         """Open a transaction whose statements all read at one instant, and no more."""
-        return self._open(scope, BEGIN_SNAPSHOT, None)
+        return self._open(scope, BEGIN_SNAPSHOT, deadline)
 
     def repeatable(
         self, scope: Scope, *, deadline: float | None = None
@@ -419,7 +518,7 @@ class Database:
             with connection.pipeline():
                 connection.execute(begin)
                 connection.execute(*self.entering(scope, local=True))
-            with connection.allowed(deadline):
+            with connection.allowed(deadline), self._watching(connection, deadline):
                 try:
                     yield Open(connection, scope)
                 except BaseException:
@@ -440,6 +539,14 @@ class Database:
             return ENTER, parameters
         return ENTER_TELLING, {**parameters, **self.expect()}
 
+    def _watching(
+        self, connection: BoundedConnection, deadline: float | None
+    ) -> AbstractContextManager[None]:
+        """Whatever may take long is watched, so that silence is noticed at once."""
+        if not self._bounded:
+            return watched(connection, self._url, COMMAND_SILENCE_SECONDS)
+        return nullcontext() if deadline is None else watched(connection, self._url)
+
     def of(self, organisation_id: int) -> Once:
         """Return where single statements run for that organisation."""
         return Once(self, Scope(organisation_id))
@@ -455,11 +562,6 @@ class Database:
     def close(self) -> None:
         """End every connection."""
         self._pool.close()
-
-
-def _configure(connection: psycopg.Connection[DictRow]) -> None:
-    """Let instants come as UTC, and values stay out of the server's log."""
-    connection.execute(f"SET TimeZone TO 'UTC'; {server_log.QUIETEN}")
 
 
 def _required(scope: Scope) -> int:

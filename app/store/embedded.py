@@ -21,7 +21,12 @@ from pathlib import Path
 
 import psycopg
 
-from app.store import postgres_binaries, postgres_cluster, postgres_server
+from app.store import (
+    postgres_binaries,
+    postgres_cluster,
+    postgres_keeper,
+    postgres_server,
+)
 from app.store.postgres_binaries import (
     Account,
     Binaries,
@@ -219,6 +224,15 @@ def _running(claim: Claim, command: str) -> Iterator[Server]:
     """Run the server as *command* until the end, then give up the claim."""
     us, home = os.getpid(), claim.home
     launch: Launch | None = None
+
+    def again(ended: Launch) -> Launch:
+        """Start a server that has died, where it listened."""
+        started = postgres_server.launch(
+            home, claim.account, claim.binaries, again=ended.server
+        )
+        _tell_where(home, us, command, started.server)
+        return started
+
     try:
         predecessor = _read_owner(home)
         _write_owner(home, Owner(us, command))
@@ -226,10 +240,15 @@ def _running(claim: Claim, command: str) -> Iterator[Server]:
         launch = postgres_server.launch(home, claim.account, claim.binaries)
         if predecessor is not None:
             postgres_server.discard(Path(predecessor.socket_directory))
-        server = launch.server
-        where = str(server.socket_directory), server.port, server.pid
-        _write_owner(home, Owner(us, command, *where))
-        yield server
+        _tell_where(home, us, command, launch.server)
+        if command == COMMAND:
+            yield launch.server
+        else:
+            with postgres_keeper.kept(launch, again) as present:
+                try:
+                    yield launch.server
+                finally:
+                    launch = present()
     finally:
         # A forked worker that leaves owns nothing.
         if os.getpid() == us:
@@ -257,6 +276,11 @@ def _wait_for_guests(server: Server) -> None:
             if time.monotonic() > deadline:
                 return
             time.sleep(0.05)
+
+
+def _tell_where(home: Home, pid: int, command: str, server: Server) -> None:
+    where = str(server.socket_directory), server.port, server.pid
+    _write_owner(home, Owner(pid, command, *where))
 
 
 def _owner_file(home: Home) -> Path:

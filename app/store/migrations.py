@@ -11,6 +11,12 @@ import app
 from app.domain.conditions import Standing, require_schema
 from app.domain.errors import StoreUnavailable
 from app.store import conditions
+from app.store.pulse import watched
+
+FIND_REVISION = "SELECT version_num FROM alembic_version"
+
+# How long a command takes silence for work.
+SILENCE_SECONDS = 10.0
 
 FOLDER = Path(app.__file__).resolve().parents[1] / "migrations"
 
@@ -39,7 +45,10 @@ def migrate(owner_url: str) -> None:
     is newer than this code can serve.
     """
     try:
-        with psycopg.connect(owner_url, connect_timeout=10) as connection:
+        with (
+            psycopg.connect(owner_url, connect_timeout=10) as connection,
+            watched(connection, owner_url, SILENCE_SECONDS),
+        ):
             current = _find_revision(connection)
             if current is not None and current > newest_revision():
                 _require_served(connection)
@@ -61,7 +70,7 @@ def migrate(owner_url: str) -> None:
 
 def _find_revision(connection: psycopg.Connection) -> str | None:
     try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        row = connection.execute(FIND_REVISION).fetchone()
     except errors.UndefinedTable:
         return None
     return row[0] if row else None

@@ -101,19 +101,21 @@ class Launch:
         discard(self.server.socket_directory)
 
 
-def launch(home: Home, account: Account, binaries: Binaries) -> Launch:
+def launch(
+    home: Home, account: Account, binaries: Binaries, *, again: Server | None = None
+) -> Launch:
     """
     Start the server, and return when it accepts connections and our database is there.
 
     Waits for a predecessor that is still stopping, and takes another port when one is
-    taken. Raises ServerDidNotStart.
+    taken; but where *again* listened, if that is given. Raises ServerDidNotStart.
     """
     deadline = time.monotonic() + START_PATIENCE
     while _predecessor_runs(home.cluster) and time.monotonic() < deadline:
         time.sleep(0.02)
     while True:
         logged = home.log.stat().st_size if home.log.exists() else 0
-        started = _spawn(home, account, binaries)
+        started = _spawn(home, account, binaries, again)
         try:
             if _becomes_ready(started, deadline):
                 _create_database(started.server)
@@ -143,10 +145,10 @@ def _read_from(log: Path, offset: int) -> str:
         return file.read().decode(errors="replace")
 
 
-def _spawn(home: Home, account: Account, binaries: Binaries) -> Launch:
-    socket_directory = _socket_directory(home, account)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+def _spawn(
+    home: Home, account: Account, binaries: Binaries, again: Server | None
+) -> Launch:
+    socket_directory, port = _place(home, account, again)
     settings = [part for pair in SETTINGS.items() for part in ("-c", "=".join(pair))]
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     with (
@@ -209,6 +211,17 @@ def _predecessor_runs(cluster: Path) -> bool:
         return sys.platform != "linux" or cluster.samefile(f"/proc/{pid}/cwd")
     except (OSError, ValueError):
         return False
+
+
+def _place(home: Home, account: Account, again: Server | None) -> tuple[Path, int]:
+    """Return where to listen: the socket's directory, and the port."""
+    if again is not None:
+        if not again.socket_directory.exists():
+            again.socket_directory.mkdir(mode=0o700)
+            account.take(again.socket_directory)
+        return again.socket_directory, again.port
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return _socket_directory(home, account), probe.getsockname()[1]
 
 
 def _socket_directory(home: Home, account: Account) -> Path:

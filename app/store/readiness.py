@@ -6,7 +6,8 @@ from app.store.database import Tx
 SETTINGS = """
     SELECT current_setting('fsync') AS fsync,
            current_setting('full_page_writes') AS full_page_writes,
-           current_setting('synchronous_commit') AS synchronous_commit
+           current_setting('synchronous_commit') AS synchronous_commit,
+           current_setting('transaction_read_only') AS read_only
 """
 
 # synchronous_commit "off" acknowledges what a crash then loses; the others differ only
@@ -21,11 +22,14 @@ DURABLE = {
 def find_faults(tx: Tx) -> list[str]:
     """Return what stands against saying ready, in words; empty if nothing does."""
     row = tx.fetch(SETTINGS, {})[0]
-    return [
+    faults = [
         f"{name} is {row[name]}"
         for name, allowed in DURABLE.items()
         if row[name] not in allowed
     ]
+    if row["read_only"] != "off":
+        faults.append("the database takes no changes")
+    return faults
 
 
 def find_leaks(tx: Tx) -> list[str]:

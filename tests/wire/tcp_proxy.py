@@ -1,10 +1,17 @@
-"""A TCP proxy before PostgreSQL that a test can break: nothing, silence, or refusal."""
+"""
+A TCP proxy before PostgreSQL that a test can break.
+
+Silence, refusal, delay, a partition of one direction, and answers that are lost: to a
+COMMIT, or to a statement that commits by itself.
+"""
 
 import contextlib
+import random
 import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -19,7 +26,10 @@ class Mode(Enum):
     """What becomes of what is sent."""
 
     PASS = "pass"
+    # Nothing comes through, either way; what was sent meanwhile comes later.
     BLACKHOLE = "blackhole"
+    # What the server says is swallowed.
+    HALF = "half"
     REFUSE = "refuse"
 
 
@@ -29,13 +39,20 @@ class Proxy:
     def __init__(self, url: str) -> None:
         self._parameters = conninfo.conninfo_to_dict(url)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._chance = random.Random(7)
         self.mode = Mode.PASS
-        # How many bytes more the server may say before it is cut off.
+        # How many bytes more the server may say before it is cut off, and how.
         self.left: int | None = None
         # What the server must say, one after the other, for the last of it to be lost;
         # and what then becomes of whatever is sent.
         self.lost: tuple[bytes, ...] = ()
         self.after_loss = Mode.REFUSE
+        self.then = Mode.REFUSE
+        # How many seconds each piece takes, either way.
+        self.delay = 0.0
+        # How often an answer is swallowed and its connection cut, and how many were.
+        self.answers_cut = 0.0
+        self.cuts = 0
         self._closed = False
 
     @property
@@ -48,6 +65,10 @@ class Proxy:
             "gssencmode": "disable",
         }
         return conninfo.make_conninfo(**{**self._parameters, **through})
+
+    def turn_to(self, url: str) -> None:
+        """Lead new connections to the server at *url*."""
+        self._parameters = conninfo.conninfo_to_dict(url)
 
     def close(self) -> None:
         self._closed = True
@@ -66,6 +87,7 @@ class Proxy:
     def _forward(self, client: socket.socket) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         with contextlib.suppress(OSError), client, self._dial() as server:
+            cutting = False
             while self.mode is not Mode.REFUSE and not self._closed:
                 if self.mode is Mode.BLACKHOLE:
                     select.select([], [], [], 0.02)
@@ -73,18 +95,28 @@ class Proxy:
                 ready, _, _ = select.select([client, server], [], [], 0.02)
                 for end in ready:
                     # What comes in the instant of a cut is lost in it.
-                    if self.mode is not Mode.PASS:
+                    if self.mode in {Mode.BLACKHOLE, Mode.REFUSE}:
                         break
                     received = end.recv(65536)
                     if not received:
                         return
-                    if end is server and self._loses(received):
+                    if self.delay:
+                        time.sleep(self.delay)
+                    if end is client:
+                        cutting = self._chance.random() < self.answers_cut
+                        server.sendall(received)
+                        continue
+                    if cutting:
+                        self.cuts += 1
+                        return
+                    if self._loses(received):
                         break
-                    (server if end is client else client).sendall(received)
-                    if end is server and self.left is not None:
+                    if self.mode is not Mode.HALF:
+                        client.sendall(received)
+                    if self.left is not None:
                         self.left -= len(received)
                         if self.left < 0:
-                            self.mode = Mode.REFUSE
+                            self.mode = self.then
 
     def _loses(self, said: bytes) -> bool:
         if not self.lost or self.lost[0] not in said:
@@ -100,7 +132,11 @@ class Proxy:
         if not host.startswith("/"):
             return socket.create_connection((host, port), 5)
         server = socket.socket(socket.AF_UNIX)
-        server.connect(f"{host}/.s.PGSQL.{port}")
+        try:
+            server.connect(f"{host}/.s.PGSQL.{port}")
+        except OSError:
+            server.close()
+            raise
         return server
 
 

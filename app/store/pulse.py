@@ -1,0 +1,132 @@
+"""
+Whether the database answers at all.
+
+One request waits for as long as it may. Where nobody had an answer in all that time the
+database is taken for dead, and whoever comes after is refused at once, so that threads
+that wait for nothing do not keep others waiting behind them; one at a time still asks,
+briefly, and with the first answer all is well again. What waits long by its nature, a
+file on its way in or out, has somebody beside it who asks on another connection.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from app.domain.errors import StoreUnavailable
+
+# While the database is taken for dead one asks so long, and so often.
+ASKING_SECONDS = 0.25
+PAUSE_SECONDS = 0.25
+
+# Who waits so long for nothing, and nobody else had an answer meanwhile, knows something.
+TELLING_SECONDS = 0.5
+
+# How often whoever watches a long wait asks, and how long silence may last: a client
+# that waits for an answer over HTTP is told within two seconds.
+WATCH_SECONDS = 0.4
+SILENCE_SECONDS = 1.2
+
+
+class Pulse:
+    """What the threads of a process know of one database."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the database for alive; *clock* counts seconds and never goes back."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._dead = False
+        self._ask_at = 0.0
+        self._answered_at = clock()
+
+    def admit(self) -> float | None:
+        """
+        Return None while the database lives, else how long this thread is to ask it.
+
+        Raises StoreUnavailable at once for everybody else.
+        """
+        if not self._dead:
+            return None
+        with self._lock:
+            now = self._clock()
+            if not self._dead:
+                return None
+            if now < self._ask_at:
+                raise StoreUnavailable("the database has not answered of late")
+            self._ask_at = now + ASKING_SECONDS + PAUSE_SECONDS
+        return ASKING_SECONDS
+
+    def answered(self, now: float) -> None:
+        """Know that the database has answered somebody."""
+        self._answered_at = now
+        if self._dead:
+            self._dead = False
+
+    def missed(self, began: float, seconds: float) -> None:
+        """
+        Know that somebody has waited in vain since *began*, for so many *seconds*.
+
+        Who had hardly any time left has learnt nothing.
+        """
+        if seconds >= TELLING_SECONDS and self._answered_at < began:
+            self._dead = True
+
+
+@contextmanager
+def watched(
+    connection: psycopg.Connection[Any], url: str, silence: float = SILENCE_SECONDS
+) -> Iterator[None]:
+    """
+    Until the block ends, break *connection* off if its server falls silent.
+
+    That is asked at *url* over connections of its own. To be refused is an answer as
+    well, and so is whatever else is said; only *silence*, of so many seconds, is none.
+    """
+    over = threading.Event()
+    breaking = threading.Lock()
+
+    def watch() -> None:
+        while not over.wait(WATCH_SECONDS):
+            if not _speaks(url, silence):
+                with breaking:
+                    if not over.is_set():
+                        _break_off(connection)
+                return
+
+    threading.Thread(target=watch, name="database-watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+        with breaking:
+            pass
+
+
+def _speaks(url: str, silence: float) -> bool:
+    """Whether the server at *url* says anything at all within *silence* seconds."""
+    spoke = threading.Event()
+
+    def ask() -> None:
+        # A thread of its own: a name may have to be looked up, which nothing bounds.
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(url, connect_timeout=2, application_name="dncd watch"),
+        ):
+            pass
+        spoke.set()
+
+    threading.Thread(target=ask, name="database-asking", daemon=True).start()
+    return spoke.wait(silence)
+
+
+def _break_off(connection: psycopg.Connection[Any]) -> None:
+    """Let whoever waits for *connection* hear that it has ended."""
+    with suppress(OSError, psycopg.Error):
+        descriptor = os.dup(connection.fileno())
+        with socket.socket(fileno=descriptor) as end:
+            end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,54 @@
+"""The embedded database dies, and with it nothing that was acknowledged."""
+
+import json
+import os
+import signal
+
+import pytest
+import requests
+
+from tests.faults.conftest import require
+from tests.wire.conftest import Service, serving
+
+NUMBERS = [f"55512301{n:02}" for n in range(3)]
+
+
+def post(service: Service, token: str, operation: str, number: str) -> int:
+    form = {"auth_token": token, "phone_number": number, "phone_code": 1}
+    url = f"{service.base}/v1/dnc/{operation}"
+    return requests.post(url, data=form | {"campaign_id": 0}, timeout=20).status_code
+
+
+@pytest.mark.both_servers
+def test_an_embedded_database_that_was_killed_is_there_again(tmp_path, http_server):
+    told = tmp_path / "data" / "postgres.json"
+    with serving(tmp_path, {}, http_server, workers=2) as service:
+        token = (tmp_path / "data" / "token").read_text().strip()
+        for number, ending in zip(
+            NUMBERS, (signal.SIGKILL, signal.SIGQUIT, signal.SIGINT), strict=True
+        ):
+            killed = json.loads(told.read_text())["postgres_pid"]
+            assert post(service, token, "insert", number) == 200
+
+            os.kill(killed, ending)
+
+            require(
+                lambda killed=killed: (
+                    json.loads(told.read_text())["postgres_pid"] != killed
+                ),
+                5,
+            )
+            require(
+                lambda: (
+                    {post(service, token, "search", NUMBERS[0]) for _ in range(8)}
+                    == {200}
+                ),
+                5,
+            )
+
+        found = requests.post(
+            f"{service.base}/v1/dnc/search", data={"auth_token": token}, timeout=20
+        )
+        listed = {entry["phone_number"] for entry in found.json()["data"]["entries"]}
+        assert listed == set(NUMBERS)
+    assert service.process.returncode == 0
