@@ -41,6 +41,9 @@ from app.store.lookups import Lookup
 from tests.conftest import TestServer, make_organisation
 from tests.store import folding
 
+# Some hundred copies of a database.
+pytestmark = pytest.mark.timeout(600)
+
 OURS, THEIRS = "ours", "THEM"
 OWN, FOREIGN, BOTH, NEW = (PhoneNumber("1", f"555123400{n}") for n in range(4))
 ORGANISATION, PURPOSES = read_campaign("0"), read_campaign("-1")
