@@ -642,11 +642,11 @@ def proxy_log(watched: Watched, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     log.touch()
     text = (Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf").read_text()
     for shipped, here in (
+        ("/tmp/", f"{tmp_path}/"),
         ("listen 8080", f"listen 127.0.0.1:{port}"),
         ("dncd:8080", watched.service.base.removeprefix("http://")),
         ("/dev/stdout", str(log)),
         ("/dev/stderr", str(log)),
-        ("/tmp/", f"{tmp_path}/"),
         ("worker_processes auto", "daemon off; worker_processes 1"),
     ):
         assert shipped in text
@@ -659,7 +659,7 @@ def proxy_log(watched: Watched, tmp_path: Path) -> Iterator[tuple[str, Path]]:
         try:
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
-                with suppress(requests.ConnectionError):
+                with suppress(requests.RequestException):
                     if requests.get(f"{base}/healthz", timeout=5).ok:
                         break
                 time.sleep(0.05)
@@ -668,11 +668,11 @@ def proxy_log(watched: Watched, tmp_path: Path) -> Iterator[tuple[str, Path]]:
             process.terminate()
 
 
-@pytest.mark.parametrize("path", sorted(OPERATIONS))
-def test_the_proxy_logs_nothing_of_what_passes_through_it(path, watched, proxy_log):
+def test_the_proxy_logs_nothing_of_what_passes_through_it(watched, proxy_log):
     base, log = proxy_log
-    canaries = (*SPELLINGS, NATIONAL, *watched.secrets.values())
-    for canary in canaries:
+    turn = itertools.cycle((*SPELLINGS, NATIONAL, *watched.secrets.values()))
+    for path in OPERATIONS:
+        canary = next(turn)
         text = canary.encode()
         query = form({"auth_token": canary, "pass": canary, "phone_number": canary})
         for sent in (
@@ -693,4 +693,4 @@ def test_the_proxy_logs_nothing_of_what_passes_through_it(path, watched, proxy_l
     told = log.read_text()
     watched.require_silence(told)
     logged = {json.loads(line)["path"] for line in told.splitlines() if line[0] == "{"}
-    assert path in logged or "{" in path, logged
+    assert {path for path in OPERATIONS if "{" not in path} <= logged

@@ -3,6 +3,7 @@
 from flask import Response, request
 
 from app.dialects.native import (
+    erasure_schemas,
     file_schemas,
     files,
     history,
@@ -54,7 +55,7 @@ def check(fields: Fields) -> Response:
 
 
 @described.form_operation(
-    "/dnc/erase", Grant.ADMIN, schemas.Erase(), schemas.EraseAnswer
+    "/dnc/erase", Grant.ADMIN, erasure_schemas.Erase(), erasure_schemas.EraseAnswer
 )
 def erase(fields: Fields) -> Response:
     """
