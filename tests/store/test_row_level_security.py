@@ -6,6 +6,7 @@ import pytest
 from app.domain.access import Caller, hash_secret
 from app.domain.entries import Draft
 from app.domain.leads import LeadDraft
+from app.domain.idempotency import KeptAnswer, hash_key
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, read_campaign
 from app.services import Services
@@ -31,6 +32,7 @@ TABLES = (
     "lead_status",
     "lead",
     "login_failure",
+    "idempotent_request",
 )
 
 
@@ -42,6 +44,8 @@ def full(services: Services, caller: Caller, database_url: str) -> Caller:
     services.campaigns.add_purpose(caller, "SURVEY")
     services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
     services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    answer = KeptAnswer(200, (), b"")
+    services.idempotency.settle(caller, hash_key("key"), bytes(32), lambda: answer)
     services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
     lead = LeadDraft(NUMBER, read_campaign("SPRING"), "NEW", "", "")
     services.leads.insert(caller, lead)
