@@ -5,8 +5,8 @@ import pytest
 
 from app.domain.access import Caller, hash_secret
 from app.domain.entries import Draft
-from app.domain.leads import LeadDraft
 from app.domain.idempotency import KeptAnswer, hash_key
+from app.domain.leads import LeadDraft
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, read_campaign
 from app.services import Services
