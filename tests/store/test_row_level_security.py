@@ -9,6 +9,7 @@ from app.domain.access import Caller, hash_secret
 from app.domain.entries import Draft
 from app.domain.errors import ApprovalPending
 from app.domain.guards import Rules
+from app.domain.idempotency import KeptAnswer, hash_key
 from app.domain.leads import LeadDraft
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, read_campaign
@@ -36,6 +37,7 @@ TABLES = (
     "lead_status",
     "lead",
     "login_failure",
+    "idempotent_request",
     "operation_reach",
     "seal_leaf",
     "erased_part",
@@ -61,6 +63,8 @@ def full(
     services.campaigns.add_purpose(caller, "SURVEY")
     services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
     services.suppressions.release(caller, NUMBER, GLOBAL, None, None)
+    answer = KeptAnswer(200, (), b"")
+    services.idempotency.settle(caller, hash_key("key"), bytes(32), lambda: answer)
     services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
     lead = LeadDraft(NUMBER, read_campaign("SPRING"), "NEW", "", "")
     services.leads.insert(caller, lead)

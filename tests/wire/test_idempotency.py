@@ -291,7 +291,9 @@ def test_json_counts_by_its_members_not_by_its_spaces(client):
 
 
 @pytest.mark.both_servers
-def test_an_import_of_many_numbers_is_replayed_by_what_it_holds(client, count):
+def test_an_import_of_many_numbers_is_replayed_by_what_it_holds(
+    client, count, http_server
+):
     key = new_key()
     numbers = "".join(f"555{n:07}\n" for n in range(2_000_000, 2_050_000))
     asked = Asked(
@@ -304,7 +306,8 @@ def test_an_import_of_many_numbers_is_replayed_by_what_it_holds(client, count):
     after = count()
     require_same(first, client.send(asked, key))
     chunks = iter([numbers[:1000].encode(), numbers[1000:].encode()])
-    require_same(first, client.send(asked, key, data=chunks))
+    if http_server != "granian":  # which takes no body in chunks
+        require_same(first, client.send(asked, key, data=chunks))
     changed = asked.with_fields({"body": numbers[:-2] + "8\n"})
     require_refusal(client.send(changed, key), 422)
     assert count() == after
