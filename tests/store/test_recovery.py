@@ -149,3 +149,17 @@ def test_a_confirmation_speaks_of_other_hosts_earlier_anchors_and_of_no_later_on
         assert kept.recovery.find_loss()
         report = kept.audit.verify([later])
         assert report.found > 0
+
+
+def test_a_host_without_anchors_says_that_it_would_notice_no_loss(
+    kept: Services, caller: Caller, file: Path
+) -> None:
+    kept.suppressions.suppress(caller, Draft(number(1), GLOBAL))
+    assert kept.readiness.find_notes() == []
+    kept.sealing.run()
+
+    assert kept.readiness.find_faults() == []
+    [note] = kept.readiness.find_notes()
+    assert "no anchors" in note
+    Anchoring(kept.sealing, file, 0).keep()
+    assert kept.readiness.find_notes() == []
