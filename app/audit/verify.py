@@ -46,9 +46,12 @@ Key = tuple[int, int]
 # --- Digests --------------------------------------------------------------------------
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def canonical(value: object) -> bytes:
     """Return *value* as JSON in the one way that is hashed: no blanks, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def digest(data: bytes) -> bytes:

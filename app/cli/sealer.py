@@ -47,6 +47,8 @@ def sealing_beside(settings: Settings, url: str) -> Iterator[None]:
             request_log.configure()
             metrics.share_between_workers()
             seal_on(settings, url, parent)
+        except BaseException:  # noqa: BLE001  it is told, and the process ends
+            _log.exception("sealer_ended")
         finally:
             os._exit(0)
     try:

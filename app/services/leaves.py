@@ -153,8 +153,6 @@ def salt_of(key: Key, organisation_id: int, entry_id: int, operation_id: int) ->
 def told(values: Sequence[object]) -> list[object]:
     """Return the values of a row as they are written: an instant to the microsecond."""
     return [
-        value.isoformat(timespec="microseconds")
-        if isinstance(value, datetime)
-        else value
+        value.isoformat(timespec="microseconds") if type(value) is datetime else value
         for value in values
     ]
