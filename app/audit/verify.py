@@ -461,14 +461,29 @@ class _Chain:
             for recovery in self._recoveries
         )
 
+    def _excuses(self, anchor: Anchor, last: int) -> bool:
+        """Whether what *anchor* tells is lost, and was confirmed to be."""
+        return anchor.chain == self._report.chain and any(
+            anchor.root == recovery["root"]
+            if anchor.sequence == recovery["sequence"]
+            else self._is_lost(anchor.sequence, last)
+            for recovery in self._recoveries
+        )
+
     def _skip(self, sequence: int) -> None:
         """Go on with the seal *sequence*, before which some are missing."""
         for anchored in [n for n in self._at if self._last < n < sequence]:
-            if self._is_lost(anchored, self._last):
-                self._report.anchors += len(self._at.pop(anchored))
+            self._excuse(anchored)
         if not self._is_lost(sequence - 1, self._last):
             gone = f"seals {self._last + 1} to {sequence - 1}"
             self._report.find("deleted", gone, "are missing from the chain")
+
+    def _excuse(self, sequence: int) -> None:
+        """Ask no more for anchored seals whose loss was confirmed."""
+        left = [a for a in self._at[sequence] if not self._excuses(a, self._last)]
+        self._report.anchors += len(self._at.pop(sequence)) - len(left)
+        if left:
+            self._at[sequence] = left
 
     def seal(self, seal: Record) -> None:
         """Take the next seal; its leaves follow."""
@@ -573,9 +588,8 @@ class _Chain:
         """Compare the last seal, and look for anchors that no seal is left for."""
         self._close()
         for sequence in sorted(self._at):
-            if self._is_lost(sequence, self._last):
-                self._report.anchors += len(self._at[sequence])
-                continue
+            self._excuse(sequence)
+        for sequence in sorted(self._at):
             anchor = self._at[sequence][0]
             # What was anchored after the export was made is not in it.
             if sequence > self._last and anchor.at > self._report.at:

@@ -61,8 +61,8 @@ COLUMNS = (
 )
 
 EVERY = """
-    SELECT chain::text, sequence, root, operations, anchored_at, found_sequence,
-           found_operations, found_at, confirmed_at, confirmed_by
+    SELECT chain::text, sequence, encode(root, 'hex'), operations, anchored_at,
+           found_sequence, found_operations, found_at, confirmed_at, confirmed_by
     FROM recovery ORDER BY id
 """
 

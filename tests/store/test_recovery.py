@@ -64,11 +64,11 @@ def last_sequence(database: Database) -> int:
         return int(rows[0]["n"])
 
 
+@pytest.mark.usefixtures("missed")
 def test_nothing_is_told_sealed_or_anchored_before_the_loss_is_confirmed(
     kept: Services,
     caller: Caller,
     database: Database,
-    missed: tuple[Anchor, list[Anchor]],
     file: Path,
 ) -> None:
     written, sequence = file.read_text(), last_sequence(database)
@@ -88,17 +88,16 @@ def test_nothing_is_told_sealed_or_anchored_before_the_loss_is_confirmed(
     assert not kept.audit.verify(read_anchors(file)).clean
 
 
+@pytest.mark.usefixtures("missed")
 def test_an_id_that_was_lost_is_given_to_nothing_else(
-    kept: Services, caller: Caller, missed: tuple[Anchor, list[Anchor]]
+    kept: Services, caller: Caller
 ) -> None:
-    former = 20 * ROUNDS
-
     for _ in range(3):
         assert kept.recovery.find_loss()
     first = kept.suppressions.suppress(caller, Draft(number(90_000), GLOBAL))
     second = kept.suppressions.suppress(caller, Draft(number(90_001), GLOBAL))
 
-    assert former + 100_000_000 < first < second < former + 200_000_000
+    assert 100_000_000 < first < second < 200_000_000
 
 
 def test_once_confirmed_the_chain_goes_on_behind_what_was_lost_and_verifies(
@@ -150,3 +149,17 @@ def test_a_confirmation_speaks_of_other_hosts_earlier_anchors_and_of_no_later_on
         assert kept.recovery.find_loss()
         report = kept.audit.verify([later])
         assert report.found > 0
+
+
+def test_a_host_without_anchors_says_that_it_would_notice_no_loss(
+    kept: Services, caller: Caller, file: Path
+) -> None:
+    kept.suppressions.suppress(caller, Draft(number(1), GLOBAL))
+    assert kept.readiness.find_notes() == []
+    kept.sealing.run()
+
+    assert kept.readiness.find_faults() == []
+    [note] = kept.readiness.find_notes()
+    assert "no anchors" in note
+    Anchoring(kept.sealing, file, 0).keep()
+    assert kept.readiness.find_notes() == []
