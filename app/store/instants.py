@@ -17,7 +17,7 @@ FIND_UNSETTLED = """
     WITH held AS MATERIALIZED (
         SELECT virtualtransaction, classid, objid::bigint AS key
         FROM pg_locks
-        WHERE locktype = 'advisory' AND classid IN (725104, 725105)
+        WHERE locktype = 'advisory' AND classid IN (725107, 725109)
           AND pid <> pg_backend_pid()
           AND database = (
               SELECT oid FROM pg_database WHERE datname = current_database()
@@ -28,9 +28,9 @@ FIND_UNSETTLED = """
                SELECT virtualtransaction FROM held
                GROUP BY virtualtransaction
                HAVING bool_or(
-                          classid = 725104 AND key IN (0, %(organisation_id)s)
+                          classid = 725107 AND key IN (0, %(organisation_id)s)
                       )
-                  AND coalesce(min(key) FILTER (WHERE classid = 725105), 0)
+                  AND coalesce(min(key) FILTER (WHERE classid = 725109), 0)
                       <= date_part('epoch', %(instant)s::timestamptz) - 1577836800
            ) AS unsettled
 """

@@ -7,8 +7,8 @@ down_revision = "0004"
 
 # An answer about an instant must never change afterwards, also not by a transaction
 # that took its clock reading before that instant and commits after the answer. So a
-# transaction says that it is about to read the clock before it does (class 725104, by
-# organisation; 0 where none is set), and then which second it has read (725105, counted
+# transaction says that it is about to read the clock before it does (class 725107, by
+# organisation; 0 where none is set), and then which second it has read (725109, counted
 # from 2020). Whoever asks about an instant waits for those that may have read an
 # earlier one, and for nobody else. The locks end when the transaction's changes are
 # seen, not before.
@@ -25,13 +25,13 @@ BEGIN
         RETURN substr(known, length(own) + 2)::timestamptz;
     END IF;
     IF NOT pg_try_advisory_xact_lock_shared(
-        725104, coalesce(nullif(own, '')::bigint, 0)::int
+        725107, coalesce(nullif(own, '')::bigint, 0)::int
     ) THEN
         RAISE EXCEPTION 'somebody keeps others from taking an instant';
     END IF;
     instant := clock_timestamp();
     IF NOT pg_try_advisory_xact_lock_shared(
-        725105, floor(date_part('epoch', instant) - 1577836800)::int
+        725109, floor(date_part('epoch', instant) - 1577836800)::int
     ) THEN
         RAISE EXCEPTION 'somebody keeps others from taking an instant';
     END IF;

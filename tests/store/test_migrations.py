@@ -65,7 +65,7 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     assert revision(database_url) == before
 
 
-FIRST_TO_DECLARE = "0010"
+FIRST_TO_DECLARE = "0009"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ LOOKING = {
     "listNumbers",
     "scrubNumbers",
     "inboundFilter",
+    "historyOf",
 }
 
 KEY = "Idempotency-Key"
@@ -137,6 +138,21 @@ CHANGING: list[Asked] = [
         "/v1/dnc/delete",
         {**_NUMBER, "phone_number": LISTED},
         {"phone_number": OTHER},
+    ),
+    *_form(
+        "erase",
+        "/v1/dnc/erase",
+        {"phone_code": "1", "phone_number": LISTED},
+        {"phone_number": OTHER},
+    ),
+    *_both_ways(
+        Asked(
+            "restoreEntry",
+            "/v1/dnc/restore",
+            {"id": "{ended}"},
+            {"id": "{id}"},
+            {"id": "none"},
+        )
     ),
     *_form(
         "leadsInsert",
@@ -259,7 +275,9 @@ def prepare(api: Api) -> Client:
     group = Campaign(0, GROUP, "VIPs", FILTER_PHONE_GROUP)
     api.services.campaigns.add(api.caller, None, group)
     api.insert(LISTED, campaign_id=GROUP)
-    return make_client(api, ids={"id": api.insert(LISTED)})
+    ended = api.insert(OTHER)
+    api.call("dnc/delete", phone_number=OTHER, phone_code=1, campaign_id=0)
+    return make_client(api, ids={"id": api.insert(LISTED), "ended": ended})
 
 
 # What the page of VICIdial, which always answers 200, says in a status's place.

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0010"
+revision = "0009"
 down_revision = "0008"
 
 # The oldest code that works on this schema. Each migration says so of itself, and

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0010"
+down_revision = "0009"
 
 # A forgotten number is kept as a keyed hash of it, which is negative, so that it is no
 # number, and unique where the number was. Whether an organisation has any of them is
