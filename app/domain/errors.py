@@ -22,7 +22,9 @@ Every condition that dncd refuses or reports, in one list.
     │   ├── TokenInvalid            ├── LoginLocked
     │   └── Forbidden ──┬── EntryForeign
     │                   └── NothingAllowed
-    ├── StoreUnavailable ── OutcomeUnknown
+    ├── TooManyRequests             sooner than it may be; says when it may
+    ├── StoreUnavailable ─┬─ OutcomeUnknown
+    │                     └─ Overloaded
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
@@ -30,6 +32,8 @@ Every condition that dncd refuses or reports, in one list.
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
+
+from app.domain.rates import Standing
 
 
 class DncError(Exception):
@@ -193,12 +197,24 @@ class EntryForeign(Forbidden):
     """
 
 
+class TooManyRequests(DncError):
+    """Whoever asks has asked too often; where they stand says when they may again."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__("too many requests")
+        self.standing = standing
+
+
 class StoreUnavailable(DncError):
     """The database did not answer in time; nothing was said about any number."""
 
 
 class OutcomeUnknown(StoreUnavailable):
     """The answer to COMMIT was lost: the change may or may not be stored."""
+
+
+class Overloaded(StoreUnavailable):
+    """More is asked than can be answered in time; this was not begun."""
 
 
 class AdministrationRefused(DncError):

@@ -6,7 +6,7 @@ from flask import Flask, Response, jsonify, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from app.http import forms, health, limits, metrics, openapi, request_log
+from app.http import forms, health, limits, metrics, openapi, rates, request_log
 from app.http.current import EXTENSION, Application
 from app.http.dialect import Dialect
 from app.http.fast_lane import FastLane
@@ -41,11 +41,12 @@ def create_app(
     *,
     editions: Mapping[str, str],
     trusted_proxies: Collection[str],
+    bounds: rates.Rates,
 ) -> Flask:
     """
     Return an application that serves *dialects*; may be called any number of times.
 
-    *editions* are the server's defaults, by dialect.
+    *editions* are the server's defaults, by dialect; *bounds* how often may be asked.
     """
     app = Flask("app.http", static_folder="static", template_folder="templates")
     lanes = {
@@ -54,16 +55,17 @@ def create_app(
         for path, lane in dialect.lanes.items()
     }
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        FastLane(app.wsgi_app, services, lanes), trusted_proxies
+        FastLane(app.wsgi_app, services, lanes, bounds), trusted_proxies
     )
     # A path with doubled slashes is no path of ours, rather than a redirect to one.
     app.url_map.merge_slashes = False
     app.request_class = forms.Request
-    app.extensions[EXTENSION] = Application(services, editions)
+    app.extensions[EXTENSION] = Application(services, editions, bounds)
     openapi.configure(app)
     request_log.install(app)
     metrics.install(app)
     limits.install(app)
+    rates.install(app, bounds, (at for each in dialects for at in each.prefixes))
     api = DncApi(app, dialects)
     for dialect in dialects:
         api.register_blueprint(dialect.blueprint)

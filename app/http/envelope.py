@@ -21,6 +21,7 @@ from app.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
+    TooManyRequests,
 )
 from app.http import refusals
 from app.http.dialect import Failure
@@ -40,12 +41,14 @@ class WireError(NamedTuple):
 Words = Mapping[type[DncError], WireError]
 
 UNAVAILABLE = WireError(503, "Service unavailable, try again", _UNAVAILABLE)
+TOO_MANY = WireError(429, "Too many requests, try again later", 429)
 
 EVERYWHERE: Words = {
     TokenInvalid: WireError(5001, "Auth token is invalid", _UNAUTHORISED),
     Forbidden: WireError(403, "Forbidden", 403),
     RequestMalformed: WireError(400, "The request cannot be read", 400),
     StoreUnavailable: UNAVAILABLE,
+    TooManyRequests: TOO_MANY,
 }
 
 

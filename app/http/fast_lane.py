@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from gunicorn.http.errors import ParseException
 
 from app.domain.access import Caller, Grant
-from app.domain.errors import DncError, RequestMalformed
+from app.domain.errors import DncError, RequestMalformed, TokenInvalid
+from app.domain.rates import Standing
 from app.http import forms, limits, metrics, request_log
 from app.http.proxy import read_address
+from app.http.rates import Rates, note_counted, write_headers
 from app.services import Services
 
 if TYPE_CHECKING:
@@ -55,11 +57,13 @@ class FastLane:
         app: "WSGIApplication",
         services: Services,
         lanes: Mapping[str, tuple[str, Lane]],
+        rates: Rates,
     ) -> None:
-        """Answer with *services*; *lanes* name their dialects."""
+        """Answer with *services*, within *rates*; *lanes* name their dialects."""
         self._app = app
         self._services = services
         self._lanes = lanes
+        self._rates = rates
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -72,16 +76,18 @@ class FastLane:
         dialect, lane = found
         request_id = request_log.choose_id(environ.get("HTTP_X_REQUEST_ID", ""))
         address = read_address(environ.get("REMOTE_ADDR"))
-        caller = None
+        caller = standing = None
+        secret: str | None = None
         try:
+            standing = self._rates.admit_source(address)
             fields = _read_fields(environ)
             if fields is None:
-                return self._app(environ, start_response)
+                return self._pass_on(environ, start_response, standing)
             secret = fields.get("auth_token")
             if not secret and "HTTP_AUTHORIZATION" in environ:
                 offered = _BEARER.fullmatch(environ["HTTP_AUTHORIZATION"])
                 if not offered:
-                    return self._app(environ, start_response)
+                    return self._pass_on(environ, start_response, standing)
                 secret = offered[1]
             caller = self._services.access.authenticate(
                 secret or "",
@@ -89,13 +95,17 @@ class FastLane:
                 address=address,
                 request_id=request_id,
             )
+            standing = self._rates.admit_token(caller.token_id, standing)
             self._services.access.require(caller, lane.grant)
             body = lane.answer(self._services, caller, fields)
         except DncError as failure:
+            met = failure
+            if isinstance(failure, TokenInvalid):
+                met = self._rates.judge_guess(secret or "", address)
             # Its words are Flask's to find; to ask the database again would only delay.
-            environ[MET] = Met(failure, caller)
+            environ[MET] = Met(met, caller)
             environ["HTTP_X_REQUEST_ID"] = request_id
-            return self._app(environ, start_response)
+            return self._pass_on(environ, start_response, standing)
         seconds = time.perf_counter() - began
         metrics.count(dialect, lane.operation, 200, seconds)
         request_log.report(
@@ -112,8 +122,20 @@ class FastLane:
             ("Content-Length", str(len(body))),
             ("X-Request-ID", request_id),
         ]
+        if standing is not None:
+            headers += write_headers(standing)
         start_response("200 OK", headers)
         return [body]
+
+    def _pass_on(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        standing: Standing | None,
+    ) -> Iterable[bytes]:
+        """Leave a request that was counted to Flask."""
+        note_counted(environ, standing)
+        return self._app(environ, start_response)
 
 
 def find_met(environ: "WSGIEnvironment") -> Met | None:

@@ -14,7 +14,7 @@ from app.dialects.dncscrub.results import (
 from app.dialects.dncscrub.wire import LINE_END, LIST, MULTIPART_NUMBERS, Action
 from app.http import limits
 from app.http.dialect import FormBlueprint, View
-from app.http.properties import RETRY_AFTER, Properties, Property, as_form, as_query
+from app.http.properties import HEADERS, Properties, Property, as_form, as_query
 
 LOGIN_ID = "loginId"
 CSV = "text/csv"
@@ -206,6 +206,7 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
         403: "The loginId lacks the grant that this needs.",
         413: "The body is larger than 4 MiB.",
         415: "The body is neither a form nor JSON.",
+        429: "Too many requests, or wrong secrets; come again later.",
         503: "The database did not answer in time; ask again.",
     }
     responses: dict[int, dict[str, Any]] = {
@@ -215,5 +216,6 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
     responses[401]["headers"] = {
         "WWW-Authenticate": {"schema": {**_TEXT, "example": CHALLENGE}}
     }
-    responses[503]["headers"] = RETRY_AFTER
+    for status, headers in HEADERS.items():
+        responses[status]["headers"] = headers
     return responses
