@@ -80,6 +80,7 @@ def build_app(
         editions=settings.editions,
         trusted_proxies=settings.trusted_proxies,
         bounds=rates or build_rates(settings),
+        threads=settings.threads,
     )
 
 

@@ -67,7 +67,7 @@ class Settings:
             },
             rate_per_token=_rate(environment, "DNCD_RATE_PER_TOKEN", OFF),
             rate_per_source=_rate(environment, "DNCD_RATE_PER_SOURCE", OFF),
-            guesses_per_source=_rate(environment, "DNCD_GUESSES_PER_SOURCE", "1:100"),
+            guesses_per_source=_rate(environment, "DNCD_GUESSES_PER_SOURCE", "5:300"),
         )
 
 

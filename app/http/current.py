@@ -9,6 +9,7 @@ from flask import current_app, g, request
 
 from app.domain.access import Caller, Edition, Grant
 from app.domain.errors import TokenInvalid
+from app.http.bulk import BulkWork, admit
 from app.http.proxy import read_address
 from app.http.rates import Rates
 from app.services import Services
@@ -26,6 +27,8 @@ class Application:
     services: Services
     editions: Mapping[str, str]
     rates: Rates
+    bulk_work: BulkWork
+    bulk: Mapping[str, int]
 
 
 def application() -> Application:
@@ -114,4 +117,5 @@ def _let(prove: Callable[..., Caller], *proof: str) -> Caller:
         raise rates.judge_guess(proof[-1], address) from failure
     g.standing = rates.admit_token(found.token_id, g.standing)
     g.caller = found
+    admit(application().bulk_work, application().bulk)
     return found

@@ -9,6 +9,8 @@ from flask import Flask, Response, abort, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.domain.errors import Overloaded
+
 # A form of the largest values comes to a tenth of this.
 FORM_BYTES = 64 * 1024
 FORM_PARAMETERS = 100
@@ -16,6 +18,9 @@ FORM_PARAMETERS = 100
 # Fifty thousand numbers of eighty bytes each.
 BATCH_NUMBERS = 50_000
 BATCH_BYTES = 4 * 1024 * 1024
+
+# What asks about no more than some hundred numbers is no bulk work.
+SHORT_BYTES = 4 * 1024
 
 # A hundred million plain numbers, or as many rows in gzip.
 IMPORT_BYTES = 2 * 1024 * 1024 * 1024
@@ -36,6 +41,7 @@ REFUSED = "dncd.refused"
 
 _CHUNK_BYTES = 64 * 1024
 _FIRST_REFUSAL = 400
+_UNAVAILABLE = 503
 
 
 def install(app: Flask) -> None:
@@ -52,7 +58,10 @@ def install(app: Flask) -> None:
     @app.before_request
     def refuse() -> None:
         if REFUSED in request.environ:
-            abort(request.environ[REFUSED])
+            status = request.environ[REFUSED]
+            if status == _UNAVAILABLE and request.url_rule:
+                raise Overloaded
+            abort(status)
 
     @app.after_request
     def take_in_the_rest(response: Response) -> Response:

@@ -26,6 +26,9 @@ _LOCK_SECONDS = 0.1
 
 _BYTES = 8
 
+# For what is made for every request: a tuple of known length.
+_new = tuple.__new__
+
 
 class Buckets:
     """One rate, kept for many keys: whole numbers other than 0, of up to 64 bits."""
@@ -43,7 +46,7 @@ class Buckets:
         With *longest*, what is refused counts as well, so that who goes on is refused
         for longer and longer, up to so many seconds.
         """
-        self._rate = rate
+        self._burst = rate.burst
         self._cost = 1 / rate.per_second
         self._span = rate.burst * self._cost
         # What arithmetic loses must not cost a request.
@@ -53,36 +56,42 @@ class Buckets:
         memory = memoryview(mmap.mmap(-1, KEYS * _BYTES * 2))
         self._keys = memory[: KEYS * _BYTES].cast("Q")
         self._full_at = memory[KEYS * _BYTES :].cast("d")
-        self._lock = get_context("fork").Lock()
+        lock = get_context("fork").Lock()
+        self._acquire, self._release = lock.acquire, lock.release
 
     def take(self, key: int) -> Standing:
         """Count one for *key*, if it may come; return where that leaves it."""
-        self._lock.acquire(True, _LOCK_SECONDS)  # noqa: FBT003  a semaphore's own
+        full_at, cost, wait = self._full_at, self._cost, 0.0
+        self._acquire(True, _LOCK_SECONDS)  # noqa: FBT003  a semaphore's own
         try:
             now = self._clock()
-            place = self._find(key, now)
-            ahead = max(self._full_at[place] - now, 0.0)
-            wanted = ahead + self._cost
-            wait = 0.0
+            place = key * _WAYS % KEYS
+            if self._keys[place] != key:
+                place = self._find(key, place, now)
+            ahead = full_at[place] - now
+            wanted = ahead + cost if ahead > 0 else cost
             if wanted <= self._most:
                 ahead = wanted
             else:
                 if self._furthest is not None:
                     ahead = min(wanted, self._furthest)
-                    wanted = ahead + self._cost
+                    wanted = ahead + cost
                 wait = wanted - self._span
-            self._full_at[place] = now + ahead
+            full_at[place] = now + ahead
         finally:
-            self._release()
-        left = int((self._most - ahead) / self._cost) if ahead < self._most else 0
-        return Standing(self._rate.burst, left, ahead, wait)
+            try:  # noqa: SIM105  for every request
+                self._release()
+            except ValueError:
+                # Somebody did not wait for us any longer, and has released it.
+                pass
+        left = 0 if wait else int((self._most - ahead) / cost)
+        return _new(Standing, (self._burst, left, ahead, wait))
 
-    def _find(self, key: int, now: float) -> int:
+    def _find(self, key: int, first: int, now: float) -> int:
         """Return the place of *key*; if it has none, that of whoever has most left."""
         keys, full_at = self._keys, self._full_at
-        first = key * _WAYS % KEYS
         best, soonest = first, full_at[first]
-        for place in range(first, first + _WAYS):
+        for place in range(first + 1, first + _WAYS):
             if keys[place] == key:
                 return place
             if full_at[place] < soonest:
@@ -90,10 +99,3 @@ class Buckets:
         keys[best] = key
         full_at[best] = now
         return best
-
-    def _release(self) -> None:
-        try:
-            self._lock.release()
-        except ValueError:
-            # Somebody did not wait for us any longer, and has released it.
-            return

@@ -109,7 +109,7 @@ def test_processes_that_count_side_by_side_let_in_a_burst_together():
 
 def test_a_process_that_was_killed_while_it_counted_stops_nobody():
     buckets = Buckets(Rate(1000, 1000))
-    in_processes(1, lambda: int(not buckets._lock.acquire()))
+    in_processes(1, lambda: int(not buckets._acquire()))
 
     began = time.monotonic()
 
@@ -129,7 +129,7 @@ def test_a_rate_is_read(text: str, rate: Rate | None):
     "text", ["", "0", "5:0", "-1", "1.5", "20:", ":20", "on", "\u0665", "9999999"]
 )
 def test_what_is_no_rate_is_refused(text: str):
-    with pytest.raises(ValueError, match="^"):
+    with pytest.raises(ValueError, match=r"^"):
         read_rate(text)
 
 
