@@ -12,9 +12,9 @@ from typing import Any
 import gunicorn.http.errors as refusals
 import structlog
 from gunicorn import glogging, util
-from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
+from app.gunicorn_queue import QueueingWorker
 from app.http import limits
 
 PAUSE_SECONDS = 5
@@ -31,7 +31,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+class Worker(QueueingWorker):
     """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
 
     def handle(self, conn: Any) -> Any:

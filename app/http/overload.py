@@ -22,7 +22,9 @@ QUEUE_SECONDS = 0.5
 class Refusal(NamedTuple):
     """An answer that is written before it is needed."""
 
-    status: int
+    dialect: str
+    operation: str
+    status: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
@@ -51,6 +53,6 @@ def _write_refusals(
                 answer = dialects[name].write_error(Overloaded(), operation)
                 headers = tuple(answer.headers.items())
                 refusals[rule.rule] = Refusal(
-                    answer.status_code, headers, answer.get_data()
+                    name, operation, answer.status, headers, answer.get_data()
                 )
     return refusals
