@@ -29,7 +29,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from prometheus_client import multiprocess
 
-from app.http import limits
+from app.http import limits, metrics, overload
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 # Connections of one worker; an idle one costs no thread.
 CONNECTIONS = 1024
 BACKLOG = 2048
+
+# For each thread that answers, those in which requests wait for one; and as many as
+# answer refuse what comes besides, so that nothing waits where nobody sees it.
+WAITING_SHARE = 2
 
 # How long an old worker still serves beside the new one that takes its place.
 OVERLAP_SECONDS = 1.5
@@ -61,7 +65,7 @@ def settings(host: str, port: int, workers: int, threads: int) -> dict[str, Any]
         "port": port,
         "interface": Interfaces.WSGI,
         "workers": workers,
-        "blocking_threads": threads,
+        "blocking_threads": threads * (2 + WAITING_SHARE),
         "blocking_threads_idle_timeout": 600,
         "runtime_threads": 1,
         "loop": Loops.asyncio,
@@ -111,7 +115,7 @@ def serve(
         # Requests need none of the environment's variables, which granian copies
         # into each; one named HTTP_… would look like a header.
         granian.wsgi.os = SimpleNamespace(environ={})
-        gate = Gate(make_app())
+        gate = Gate(make_app(), threads)
         signal.signal(LEAVE, gate.leave)
         return gate
 
@@ -258,10 +262,13 @@ class Body(io.RawIOBase):
 class Gate:
     """WSGI middleware that has refused what the application must not look at."""
 
-    def __init__(self, app: "WSGIApplication") -> None:
-        """Let to *app* what is in order."""
+    def __init__(self, app: "WSGIApplication", threads: int) -> None:
+        """Let to *app* what is in order, up to so many at a time."""
         self._app = app
         self._leaving = False
+        self._refusals = overload.find_refusals(app)
+        self._line = threading.BoundedSemaphore(threads * (1 + WAITING_SHARE))
+        self._threads = threading.BoundedSemaphore(threads)
 
     def leave(self, *_: object) -> None:
         """Let every connection end with its next answer; a signal's handler."""
@@ -271,6 +278,24 @@ class Gate:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request, or have it answered."""
+        refusal = self._refusals.get(environ["PATH_INFO"])
+        if refusal is None:
+            return self._answer(environ, start_response)
+        if not self._line.acquire(blocking=False):
+            return _refuse(refusal, start_response)
+        try:
+            if not self._threads.acquire(timeout=overload.QUEUE_SECONDS):
+                return _refuse(refusal, start_response)
+            try:
+                return self._answer(environ, start_response)
+            finally:
+                self._threads.release()
+        finally:
+            self._line.release()
+
+    def _answer(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         refused = _judge(environ)
         if refused:
             environ[limits.REFUSED] = refused
@@ -298,6 +323,15 @@ class Gate:
         if length_told is None:
             return Stream(answer, body)
         return _whole(answer) if length_told <= AT_ONCE_BYTES else answer
+
+
+def _refuse(
+    refusal: overload.Refusal, start_response: "StartResponse"
+) -> Iterable[bytes]:
+    """Answer that there is too much to do."""
+    metrics.count(refusal.dialect, refusal.operation, 503, 0.0)
+    start_response(refusal.status, list(refusal.headers))
+    return [refusal.body]
 
 
 def _whole(answer: Iterable[bytes]) -> list[bytes]:

@@ -12,6 +12,9 @@ import struct
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ
 from typing import Any, NamedTuple
 
 import structlog
@@ -22,6 +25,9 @@ from app.http.overload import QUEUE_SECONDS
 
 # Connections that are taken in before anything else is looked at.
 ACCEPTED_AT_ONCE = 16
+
+# How long a client may take to close a connection, once it is answered.
+PARTING_SECONDS = 2.0
 
 # struct tcp_info: eight bytes, then whole numbers.
 _TCP_INFO_BYTES = 64
@@ -92,6 +98,12 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     _refused = 0
     _reported = 0.0
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Take gunicorn's own arguments."""
+        super().__init__(*arguments, **settings)
+        # What is closed on this side, and not yet on its clients'.
+        self._parting: dict[Any, None] = {}
+
     def load_wsgi(self) -> None:
         """Load the application, and the answers for what cannot be answered."""
         super().load_wsgi()
@@ -123,6 +135,29 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
                 return
         super().enqueue_req(conn)
 
+    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+        """Keep a connection, or part with it without waiting for its client."""
+        if fs.cancelled() or fs.exception() is not None or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.settimeout(0)
+            conn.timeout = time.monotonic() + PARTING_SECONDS
+            self._parting[conn] = None
+            self.poller.register(conn.sock, EVENT_READ, partial(self._take_rest, conn))
+        except OSError:
+            self._part(conn)
+            return
+        self._take_rest(conn, conn.sock)
+
+    def murder_pending(self) -> None:
+        """Close what sends nothing, or does not close."""
+        super().murder_pending()
+        now = time.monotonic()
+        while self._parting and next(iter(self._parting)).timeout < now:
+            self._part(next(iter(self._parting)))
+
     def handle(self, conn: Any) -> Any:
         """Answer a connection's request, unless it waited too long."""
         self._waited = time.monotonic() - conn.queued_at
@@ -131,6 +166,25 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             if stays is not None:
                 return stays
         return super().handle(conn)
+
+    def _take_rest(self, conn: Any, _: object) -> None:
+        """Take what a client still sends, for else its answer would not reach it."""
+        try:
+            if conn.sock.recv(limits.FORM_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            _log.info("client_gone")
+        self._part(conn)
+
+    def _part(self, conn: Any) -> None:
+        if conn in self._parting:
+            del self._parting[conn]
+            with suppress(OSError, KeyError, ValueError):
+                self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def _is_crowded(self) -> bool:
         """Whether more requests wait than could be begun at once."""
