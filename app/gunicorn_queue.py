@@ -6,20 +6,21 @@ for. So what waited too long is refused, and while such a line stands nobody is 
 it. That must cost little: such a request is not parsed, and its answer is written.
 """
 
-import re
 import socket
 import struct
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
+from app.gunicorn_lines import Lines, look
 from app.http import limits, metrics, overload
 from app.http.overload import QUEUE_SECONDS
 
@@ -29,25 +30,18 @@ ACCEPTED_AT_ONCE = 16
 # How long a client may take to close a connection, once it is answered.
 PARTING_SECONDS = 2.0
 
+# How long a thread may go on while others want to: a fifth of what Python thinks.
+SWITCH_SECONDS = 0.001
+
+# As much of a request as is looked at before it is begun.
+SEEN_BYTES = 16 * 1024
+
 # struct tcp_info: eight bytes, then whole numbers.
 _TCP_INFO_BYTES = 64
 _UNACKED = struct.Struct("@24xI")  # of a listening socket: connections not accepted yet
 _LAST_DATA_RECEIVED = struct.Struct("@52xI")
 
-_REQUEST = re.compile(rb"(?:GET|POST|DELETE) (/[^ ?]*)[^ ]* HTTP/1\.([01])\r\n")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})[ \t]*\r\n")
-
-_BLANK_LINE = b"\r\n\r\n"
-
 _log = structlog.get_logger()
-
-
-class Seen(NamedTuple):
-    """A request that is here as a whole, and was not read."""
-
-    path: str
-    length: int
-    stays: bool
 
 
 def read_waited(connection: socket.socket) -> float:
@@ -64,36 +58,12 @@ def count_unaccepted(listener: socket.socket) -> int:
     return count
 
 
-def look(connection: socket.socket) -> Seen | None:
-    """Return the plain request that waits on *connection*, if the whole of it does."""
-    flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-    try:
-        waiting = connection.recv(limits.REQUEST_LINE_BYTES + limits.FORM_BYTES, flags)
-    except OSError:
-        return None
-    line = _REQUEST.match(waiting)
-    end = waiting.find(_BLANK_LINE)
-    if line is None or end < 0:
-        return None
-    end += len(_BLANK_LINE)
-    head = waiting[:end].lower()
-    if b"\r\ntransfer-encoding:" in head or b"\r\nexpect:" in head:
-        return None
-    lengths = _LENGTH.findall(head)
-    if len(lengths) > 1 or len(lengths) != head.count(b"content-length"):
-        return None
-    length = end + (int(lengths[0]) if lengths else 0)
-    if length > len(waiting):
-        return None
-    stays = line[2] == b"1" and b"\r\nconnection: close\r\n" not in head
-    return Seen(line[1].decode("latin-1"), length, stays)
-
-
 class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn's threaded worker, which lets nobody wait in vain."""
 
-    _refusals: Mapping[str, tuple[overload.Refusal, bytes, bytes]] = {}
-    # How long the request waited that was begun last.
+    _refusals: Mapping[str, overload.Refusal] = {}
+    _answers: Mapping[tuple[str, bool], bytes] = {}
+    # How long the urgent request waited that was begun last.
     _waited = 0.0
     _refused = 0
     _reported = 0.0
@@ -106,11 +76,31 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def load_wsgi(self) -> None:
         """Load the application, and the answers for what cannot be answered."""
+        # Each time that this thread has asked the kernel, others have taken over.
+        sys.setswitchinterval(SWITCH_SECONDS)
         super().load_wsgi()
-        self._refusals = {
-            path: (refusal, _write(refusal), _write(refusal, "Connection: close"))
-            for path, refusal in overload.find_refusals(self.wsgi).items()
+        self._refusals = overload.find_refusals(self.wsgi)
+        self._answers = {
+            (path, stays): _write(refusal, *([] if stays else ["Connection: close"]))
+            for path, refusal in self._refusals.items()
+            for stays in (True, False)
         }
+
+    def get_thread_pool(self) -> Any:
+        """Return a pool of threads that takes the urgent first."""
+        pool = super().get_thread_pool()
+        pool._work_queue = self._lines = Lines()  # noqa: SLF001  no public way
+        return pool
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Do what there is to do, and refuse whoever let others first for too long."""
+        super().wait_for_and_dispatch_events(timeout)
+        while item := self._lines.find_late(time.monotonic() - QUEUE_SECONDS):
+            stays = self._refuse(item.args[0])
+            if stays is None:
+                self._lines.put_first(item)
+            elif item.future.set_running_or_notify_cancel():
+                item.future.set_result(stays)
 
     def accept(self, listener: Any) -> None:
         """Take in new connections, and wait for their requests without a thread."""
@@ -133,6 +123,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             if stays is not None:
                 self.finish_request(conn, _done(stays))
                 return
+        conn.may_wait = self._lines.qsize() > 0 and self._may_wait(conn)
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
@@ -160,8 +151,10 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def handle(self, conn: Any) -> Any:
         """Answer a connection's request, unless it waited too long."""
-        self._waited = time.monotonic() - conn.queued_at
-        if self._waited > QUEUE_SECONDS and self._is_crowded():
+        waited = time.monotonic() - conn.queued_at
+        if not conn.may_wait:
+            self._waited = waited
+        if waited > QUEUE_SECONDS and self._is_crowded():
             stays = self._refuse(conn)
             if stays is not None:
                 return stays
@@ -188,34 +181,44 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _is_crowded(self) -> bool:
         """Whether more requests wait than could be begun at once."""
-        waiting: int = self.tpool._work_queue.qsize()  # noqa: SLF001  no public way
+        waiting = self._lines.qsize()
         for listener in self.sockets:
             waiting += count_unaccepted(listener.sock)
         most: int = self.cfg.threads
         return waiting >= most
 
+    def _may_wait(self, conn: Any) -> bool:
+        flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
+        try:
+            waiting = conn.sock.recv(SEEN_BYTES, flags)
+        except OSError:
+            return False
+        seen = look(waiting, self._refusals)
+        return seen is not None and seen.may_wait
+
     def _refuse(self, conn: Any) -> bool | None:
         """
-        Answer a request without reading it; return whether its connection goes on.
+        Answer a request without parsing it; return whether its connection goes on.
 
         None if that cannot be: it is not here as a whole, or has no such answer.
         """
         if conn.is_http2 or self.cfg.is_ssl:
             return None
-        if conn.parser is not None and conn.parser.unreader.buf.getvalue():
-            return None
-        seen = look(conn.sock)
-        found = seen and self._refusals.get(seen.path)
-        if seen is None or found is None:
-            return None
-        refusal, answer, last_answer = found
-        if not seen.stays:
-            answer = last_answer
         try:
             conn.init()
-            conn.sock.recv(seen.length, socket.MSG_WAITALL)
+            if conn.parser.unreader.buf.getvalue():
+                return None
+            waiting = conn.sock.recv(SEEN_BYTES, socket.MSG_DONTWAIT)
+            seen = look(waiting, self._refusals)
+            if seen is None or seen.length != len(waiting):
+                conn.parser.unreader.unread(waiting)
+                return None
+            refusal = self._refusals[seen.path]
+            answer = self._answers[seen.path, seen.stays]
             if conn.sock.send(answer, socket.MSG_DONTWAIT) < len(answer):
                 return False
+        except BlockingIOError:
+            return None
         except OSError:
             return False
         waited = time.monotonic() - conn.queued_at

@@ -133,6 +133,8 @@ class Dialect:
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     # What may be bulk work: how large the body of a short question is, by operation.
     bulk: Mapping[str, int] = field(default_factory=dict)
+    # What shows pages of a list, unless it names a number.
+    browsing: frozenset[str] = frozenset()
     # How its callers show their secret, where that is not as everybody else's do.
     security_schemes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 

@@ -20,13 +20,20 @@ QUEUE_SECONDS = 0.5
 
 
 class Refusal(NamedTuple):
-    """An answer that is written before it is needed."""
+    """
+    An answer that is written before it is needed.
+
+    *bulk_above* is how large the body of a short question is, where there is bulk work;
+    what *browses* is patient unless it names a number.
+    """
 
     dialect: str
     operation: str
     status: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    bulk_above: int | None
+    browses: bool
 
 
 def install(app: Flask, dialects: Iterable[Dialect]) -> None:
@@ -51,8 +58,13 @@ def _write_refusals(
             name, _, operation = rule.endpoint.rpartition(".")
             if name in dialects and not rule.arguments:
                 answer = dialects[name].write_error(Overloaded(), operation)
-                headers = tuple(answer.headers.items())
                 refusals[rule.rule] = Refusal(
-                    name, operation, answer.status, headers, answer.get_data()
+                    name,
+                    operation,
+                    answer.status,
+                    tuple(answer.headers.items()),
+                    answer.get_data(),
+                    dialects[name].bulk.get(operation),
+                    operation in dialects[name].browsing,
                 )
     return refusals

@@ -11,4 +11,5 @@ DIALECT = Dialect(
     write_error=write_error,
     description=blueprint.description,
     errors=WIRE_ERRORS,
+    browsing=frozenset({"dnc_search", "leads_search", "campaigns_search"}),
 )

@@ -11,4 +11,5 @@ DIALECT = Dialect(
     write_error=write_error,
     description=blueprint.description,
     errors=WIRE_ERRORS,
+    browsing=frozenset({"list_numbers"}),
 )
