@@ -48,7 +48,7 @@ class Lines:
         self._items.put(None)
 
     def get(self, block: bool = True) -> Any:  # noqa: FBT001, FBT002  as its model's
-        """Return the next item; unless it may *block*, raises Empty if there is none."""
+        """Return the next item; raises Empty if there is none and not *block*."""
         self._items.get(block)
         while True:
             for line in self._urgent, self._patient:

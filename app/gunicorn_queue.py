@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-from app.gunicorn_lines import Lines, look
+from app.gunicorn_lines import Lines, Seen, look
 from app.http import limits, metrics, overload
 from app.http.overload import QUEUE_SECONDS
 
@@ -196,31 +196,37 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         seen = look(waiting, self._refusals)
         return seen is not None and seen.may_wait
 
+    def _take(self, conn: Any) -> Seen | None:
+        """Take a request that is here as a whole; what is not is the parser's."""
+        conn.init()
+        if conn.parser.unreader.buf.getvalue():
+            return None
+        try:
+            waiting = conn.sock.recv(SEEN_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        seen = look(waiting, self._refusals)
+        if seen is not None and seen.length == len(waiting):
+            return seen
+        conn.parser.unreader.unread(waiting)
+        return None
+
     def _refuse(self, conn: Any) -> bool | None:
         """
         Answer a request without parsing it; return whether its connection goes on.
 
         None if that cannot be: it is not here as a whole, or has no such answer.
         """
-        if conn.is_http2 or self.cfg.is_ssl:
-            return None
         try:
-            conn.init()
-            if conn.parser.unreader.buf.getvalue():
+            seen = None if conn.is_http2 or self.cfg.is_ssl else self._take(conn)
+            if seen is None:
                 return None
-            waiting = conn.sock.recv(SEEN_BYTES, socket.MSG_DONTWAIT)
-            seen = look(waiting, self._refusals)
-            if seen is None or seen.length != len(waiting):
-                conn.parser.unreader.unread(waiting)
-                return None
-            refusal = self._refusals[seen.path]
             answer = self._answers[seen.path, seen.stays]
             if conn.sock.send(answer, socket.MSG_DONTWAIT) < len(answer):
                 return False
-        except BlockingIOError:
-            return None
         except OSError:
             return False
+        refusal = self._refusals[seen.path]
         waited = time.monotonic() - conn.queued_at
         metrics.count(refusal.dialect, refusal.operation, 503, waited)
         self._report()
