@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template
 from flask_smorest import Api
 
 from app import __version__
+from app.http import sizes
 from app.http.dialect import Dialect
 from app.http.documentation import AUTH_TOKEN, BEARER
 
@@ -93,6 +94,7 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
                 operation["parameters"] = [*missing, *told]
             operation["responses"].pop("default", None)
             operation["responses"].pop("422", None)
+    sizes.publish(document)
     document["tags"] = [
         {"name": dialect.name, "description": dialect.description}
         for dialect in dialects

@@ -66,6 +66,7 @@ PDNC = Operation(
         },
         LIST: {
             **_TEXT,
+            "maxLength": limits.BATCH_BYTES,
             "description": "The numbers, separated by commas or line ends, in any "
             f"spelling; at most {limits.BATCH_NUMBERS}. Not needed for `count`.",
         },
@@ -112,6 +113,7 @@ SCRUB = Operation(
     parameters={
         LIST: {
             **_TEXT,
+            "maxLength": limits.BATCH_BYTES,
             "description": "The numbers, separated by commas or line ends, in any "
             "spelling, each with `|` and an id of the caller's if it likes; at most "
             f"{limits.BATCH_NUMBERS}, in multipart {MULTIPART_NUMBERS}.",
@@ -153,6 +155,7 @@ SCRUB = Operation(
             "application/json": {
                 "schema": {
                     "type": "array",
+                    "maxItems": limits.BATCH_NUMBERS,
                     "items": {
                         "type": "object",
                         "required": list(COLUMNS),

@@ -179,6 +179,7 @@ BATCH_ANSWER = Answers(
                     },
                     "listed": {
                         "type": "array",
+                        "maxItems": limits.BATCH_NUMBERS,
                         "description": "What may not be called, by the strongest rule.",
                         "items": {
                             "type": "object",
@@ -196,6 +197,7 @@ BATCH_ANSWER = Answers(
                     },
                     "invalid": {
                         "type": "array",
+                        "maxItems": limits.BATCH_NUMBERS,
                         "description": "What is no number, and why.",
                         "items": {
                             "type": "object",
