@@ -116,8 +116,9 @@ def test_the_page_tells_the_sizes_that_hold():
         f"{limits.HEADERS} header fields",
         f"{sizes.SECRET_TEXT} characters",
         f"{overload.QUEUE_SECONDS} s",
-        f"{bulk.SHARE}",
+        "a quarter of the threads",
     ):
         assert told in page, told
+    assert bulk.SHARE == 4
     assert guesses == read_rate("5:300")
     assert "`5:300`" in page
