@@ -43,7 +43,7 @@ class Lines:
 
     def put(self, item: Any) -> None:
         """Let *item* wait; nothing, which tells a thread to end, waits to the last."""
-        may_wait = item is None or item.args[0].may_wait
+        may_wait = item is None or connection_of(item).may_wait
         (self._patient if may_wait else self._urgent).append(item)
         self._items.put(None)
 
@@ -69,7 +69,7 @@ class Lines:
         """Take the first that may wait, if it does since *before*; or return None."""
         try:
             first = self._patient[0]
-            if first is None or first.args[0].queued_at > before:
+            if first is None or connection_of(first).queued_at > before:
                 return None
             self._items.get_nowait()
         except (IndexError, Empty):
@@ -87,6 +87,11 @@ class Lines:
         """Let *item* be the next."""
         self._urgent.appendleft(item)
         self._items.put(None)
+
+
+def connection_of(item: Any) -> Any:
+    """Return the connection that *item* of a pool is about, in any Python."""
+    return item.args[0] if hasattr(item, "args") else item.task[1][0]
 
 
 def look(waiting: bytes, paths: Mapping[str, overload.Refusal]) -> Seen | None:

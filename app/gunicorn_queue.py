@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-from app.gunicorn_lines import Lines, Seen, look
+from app.gunicorn_lines import Lines, Seen, connection_of, look
 from app.http import limits, metrics, overload
 from app.http.overload import QUEUE_SECONDS
 
@@ -96,7 +96,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         """Do what there is to do, and refuse whoever let others first for too long."""
         super().wait_for_and_dispatch_events(timeout)
         while item := self._lines.find_late(time.monotonic() - QUEUE_SECONDS):
-            stays = self._refuse(item.args[0])
+            stays = self._refuse(connection_of(item))
             if stays is None:
                 self._lines.put_first(item)
             elif item.future.set_running_or_notify_cancel():

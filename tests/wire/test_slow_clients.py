@@ -4,6 +4,7 @@ The pair as it is shipped: nginx with deploy/nginx.conf, and the service behind 
 Skipped where there is no nginx.
 """
 
+import itertools
 import re
 import shutil
 import socket
@@ -29,6 +30,7 @@ NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
 
 SLOW = 500
+_numbers = itertools.count()
 SECONDS = 8.0
 
 # Whoever asks before a call waits no longer.
@@ -176,7 +178,7 @@ def test_five_hundred_slow_connections_cost_no_good_request(pair: Pair, slow):
         asked = 0
         while time.monotonic() < ends:
             asked += 1
-            ask(pair, asked)
+            ask(pair, next(_numbers))
     finally:
         over.set()
         dripping.join()
