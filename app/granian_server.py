@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from multiprocessing import set_start_method
 from multiprocessing.util import Finalize
 from types import SimpleNamespace
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 CONNECTIONS = 1024
 BACKLOG = 2048
 
-# For each thread that answers, those in which requests wait for one; and as many as
-# answer refuse what comes besides, so that nothing waits where nobody sees it.
-WAITING_SHARE = 2
+# For each thread that answers, two in which requests wait for one, and another that
+# refuses what comes besides, so that nothing waits where nobody sees it.
+THREADS_FOR_EACH = 4
 
 # How long an old worker still serves beside the new one that takes its place.
 OVERLAP_SECONDS = 1.5
@@ -65,7 +66,7 @@ def settings(host: str, port: int, workers: int, threads: int) -> dict[str, Any]
         "port": port,
         "interface": Interfaces.WSGI,
         "workers": workers,
-        "blocking_threads": threads * (2 + WAITING_SHARE),
+        "blocking_threads": threads * THREADS_FOR_EACH,
         "blocking_threads_idle_timeout": 600,
         "runtime_threads": 1,
         "loop": Loops.asyncio,
@@ -267,8 +268,11 @@ class Gate:
         self._app = app
         self._leaving = False
         self._refusals = overload.find_refusals(app)
-        self._line = threading.BoundedSemaphore(threads * (1 + WAITING_SHARE))
         self._threads = threading.BoundedSemaphore(threads)
+        # Each line, and for those who may wait also how many of them are begun.
+        self._urgent = threading.BoundedSemaphore(2 * threads)
+        self._patient = threading.BoundedSemaphore(threads)
+        self._patient_threads = threading.BoundedSemaphore(max(1, threads // 2))
 
     def leave(self, *_: object) -> None:
         """Let every connection end with its next answer; a signal's handler."""
@@ -281,17 +285,18 @@ class Gate:
         refusal = self._refusals.get(environ["PATH_INFO"])
         if refusal is None:
             return self._answer(environ, start_response)
-        if not self._line.acquire(blocking=False):
-            return _refuse(refusal, start_response)
-        try:
-            if not self._threads.acquire(timeout=overload.QUEUE_SECONDS):
+        line, wanted = self._urgent, [self._threads]
+        if _may_wait(refusal, environ):
+            line, wanted = self._patient, [self._patient_threads, self._threads]
+        with ExitStack() as taken:
+            if not line.acquire(blocking=False):
                 return _refuse(refusal, start_response)
-            try:
-                return self._answer(environ, start_response)
-            finally:
-                self._threads.release()
-        finally:
-            self._line.release()
+            taken.callback(line.release)
+            for threads in wanted:
+                if not threads.acquire(timeout=overload.QUEUE_SECONDS):
+                    return _refuse(refusal, start_response)
+                taken.callback(threads.release)
+            return self._answer(environ, start_response)
 
     def _answer(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -323,6 +328,17 @@ class Gate:
         if length_told is None:
             return Stream(answer, body)
         return _whole(answer) if length_told <= AT_ONCE_BYTES else answer
+
+
+def _may_wait(refusal: overload.Refusal, environ: "WSGIEnvironment") -> bool:
+    told = environ.get("CONTENT_LENGTH") or "0"
+    length = int(told) if told.isascii() and told.isdecimal() else None
+    seen = f"?{environ['QUERY_STRING']}\n".encode("latin-1", "replace")
+    if refusal.browses and length is not None and length <= limits.FORM_BYTES:
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        seen += body
+    return refusal.may_wait(length, seen)
 
 
 def _refuse(

@@ -15,7 +15,6 @@ from app.http import overload
 
 _REQUEST = re.compile(rb"(?:GET|POST|DELETE) (/[^ ?]*)[^ ]* HTTP/1\.([01])\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n")
-_NAMES_A_NUMBER = re.compile(rb"[?&\n](?:phone_number|search|id)=[^& \r\n]")
 _BLANK_LINE = b"\r\n\r\n"
 
 
@@ -119,9 +118,7 @@ def look(waiting: bytes, paths: Mapping[str, overload.Refusal]) -> Seen | None:
     known = paths.get(path)
     if known is None:
         return None
-    may_wait = known.browses and not _NAMES_A_NUMBER.search(waiting)
-    if known.bulk_above is not None:
-        may_wait = body is None or body > known.bulk_above
+    may_wait = known.may_wait(body, waiting)
     whole = body is not None and end + body <= len(waiting)
     stays = line[2] == b"1" and b"\r\nconnection: close\r\n" not in head
     return Seen(path, may_wait, end + (body or 0) if whole else None, stays)

@@ -5,6 +5,7 @@ Whatever waited too long to be begun is refused, in the words of the dialect who
 it is, before its client gives up. The refusals are written before they are needed.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ EXTENSION = "dncd_overload"
 
 # How long a request may wait to be begun, where others wait as well.
 QUEUE_SECONDS = 0.5
+
+
+_NAMES_A_NUMBER = re.compile(rb"[?&\n](?:phone_number|search|id)=[^& \r\n]")
 
 
 class Refusal(NamedTuple):
@@ -34,6 +38,16 @@ class Refusal(NamedTuple):
     body: bytes
     bulk_above: int | None
     browses: bool
+
+    def may_wait(self, length: int | None, request: bytes) -> bool:
+        """
+        Whether a request may wait for others: bulk work, or a page of a list.
+
+        *length* is its body's, if that is told, and *request* what is seen of it.
+        """
+        if self.bulk_above is not None:
+            return length is None or length > self.bulk_above
+        return self.browses and not _NAMES_A_NUMBER.search(request)
 
 
 def install(app: Flask, dialects: Iterable[Dialect]) -> None:

@@ -109,7 +109,7 @@ def wait_until_ready(service: Service) -> None:
         try:
             if requests.get(f"{service.base}/readyz", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             pass
         time.sleep(0.05)
     pytest.fail(f"dncd serve did not become ready:\n{service.log.read_text()}")

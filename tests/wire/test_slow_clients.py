@@ -108,7 +108,7 @@ def wait_for(base: str) -> None:
         try:
             if requests.get(f"{base}/readyz", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
     pytest.fail("nginx did not begin to listen")
 
