@@ -64,6 +64,10 @@ class Lines:
         """Return how many wait."""
         return len(self._urgent) + len(self._patient)
 
+    def count_urgent(self) -> int:
+        """Return how many wait that may not."""
+        return len(self._urgent)
+
     def find_late(self, before: float) -> Any:
         """Take the first that may wait, if it does since *before*; or return None."""
         try:

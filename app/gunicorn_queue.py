@@ -151,10 +151,11 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def handle(self, conn: Any) -> Any:
         """Answer a connection's request, unless it waited too long."""
-        waited = time.monotonic() - conn.queued_at
         if not conn.may_wait:
-            self._waited = waited
-        if waited > QUEUE_SECONDS and self._is_crowded():
+            # Also what it waited before it was taken in.
+            waited = time.monotonic() - conn.queued_at
+            self._waited = max(waited, read_waited(conn.sock))
+        if self._waited > QUEUE_SECONDS and self._is_crowded():
             stays = self._refuse(conn)
             if stays is not None:
                 return stays
@@ -180,8 +181,8 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         conn.close()
 
     def _is_crowded(self) -> bool:
-        """Whether more requests wait than could be begun at once."""
-        waiting = self._lines.qsize()
+        """Whether more urgent requests wait than could be begun at once."""
+        waiting = self._lines.count_urgent()
         for listener in self.sockets:
             waiting += count_unaccepted(listener.sock)
         most: int = self.cfg.threads
