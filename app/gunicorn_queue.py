@@ -38,7 +38,6 @@ SEEN_BYTES = 16 * 1024
 
 # struct tcp_info: eight bytes, then whole numbers.
 _TCP_INFO_BYTES = 64
-_UNACKED = struct.Struct("@24xI")  # of a listening socket: connections not accepted yet
 _LAST_DATA_RECEIVED = struct.Struct("@52xI")
 
 _log = structlog.get_logger()
@@ -49,13 +48,6 @@ def read_waited(connection: socket.socket) -> float:
     told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     milliseconds: int = _LAST_DATA_RECEIVED.unpack_from(told)[0]
     return milliseconds / 1000
-
-
-def count_unaccepted(listener: socket.socket) -> int:
-    """Return how many connections to *listener* nobody has accepted yet."""
-    told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-    count: int = _UNACKED.unpack_from(told)[0]
-    return count
 
 
 class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
@@ -181,12 +173,9 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         conn.close()
 
     def _is_crowded(self) -> bool:
-        """Whether more urgent requests wait than could be begun at once."""
-        waiting = self._lines.count_urgent()
-        for listener in self.sockets:
-            waiting += count_unaccepted(listener.sock)
-        most: int = self.cfg.threads
-        return waiting >= most
+        """Whether more urgent requests wait than are begun before long."""
+        most: int = self.cfg.threads // 2
+        return self._lines.count_urgent() >= most
 
     def _may_wait(self, conn: Any) -> bool:
         flags = socket.MSG_PEEK | socket.MSG_DONTWAIT

@@ -17,7 +17,7 @@ from app.http.dialect import Dialect
 EXTENSION = "dncd_overload"
 
 # How long a request may wait to be begun, where others wait as well.
-QUEUE_SECONDS = 0.75
+QUEUE_SECONDS = 0.5
 
 
 _NAMES_A_NUMBER = re.compile(rb"[?&\n](?:phone_number|search|id)=[^& \r\n]")
