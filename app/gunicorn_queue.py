@@ -173,8 +173,8 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         conn.close()
 
     def _is_crowded(self) -> bool:
-        """Whether more urgent requests wait than are begun before long."""
-        most: int = self.cfg.threads // 2
+        """Whether more urgent requests wait than could be begun at once."""
+        most: int = self.cfg.threads
         return self._lines.count_urgent() >= most
 
     def _may_wait(self, conn: Any) -> bool:
