@@ -10,6 +10,7 @@ from flask import Flask
 from app.dialects import DIALECTS
 from app.domain.erasure import Pseudonyms
 from app.http.application import create_app
+from app.http.rates import Rates
 from app.services import Services
 from app.services.access import Access
 from app.services.audit import Audit
@@ -82,15 +83,24 @@ def build_services(
     )
 
 
+def build_rates(settings: Settings) -> Rates:
+    """Return the rates of this host, to be shared by workers forked after this."""
+    return Rates(
+        settings.rate_per_token, settings.rate_per_source, settings.guesses_per_source
+    )
+
+
 def build_app(
     settings: Settings,
     database_url: str,
     at_end: Callable[[Callable[[], None]], object] = atexit.register,
+    rates: Rates | None = None,
 ) -> Flask:
     """
     Return the web application of one worker, with a pool of its own.
 
-    What must be closed when the worker ends is told to *at_end*.
+    What must be closed when the worker ends is told to *at_end*. *rates* are what all
+    workers keep together; without, this one keeps its own.
     """
     database = Database(
         database_url,
@@ -105,6 +115,8 @@ def build_app(
         DIALECTS,
         editions=settings.editions,
         trusted_proxies=settings.trusted_proxies,
+        bounds=rates or build_rates(settings),
+        threads=settings.threads,
     )
 
 

@@ -14,7 +14,7 @@ import select
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -26,8 +26,10 @@ import structlog
 from granian.rsgi import ProtocolClosed, ProtocolError
 
 from app.domain import patience
-from app.http import fast_lane, limits
+from app.http import fast_lane, limits, metrics
 from app.http.loop_lane import PASSED, Head, LoopLane, Passed
+from app.http.overload import QUEUE_SECONDS, Refusal
+from app.http.rates import note_counted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -38,6 +40,9 @@ PATIENCE_SECONDS = limits.IDLE_SECONDS
 # How long granian may take to begin with an answer that comes through a pipe.
 OPEN_SECONDS = 5.0
 OPEN_AGAIN_SECONDS = 0.001
+
+# For each thread that answers, requests that wait for one; more are refused at once.
+WAITING_FOR_EACH = 4
 
 # A header whose value is no text; as no text that is sent can be.
 NO_TEXT = "\xff"
@@ -55,17 +60,22 @@ class Bridge:
         app: "WSGIApplication",
         threads: int,
         lane: LoopLane | None,
+        refusals: Mapping[str, Refusal],
         is_leaving: Callable[[], bool],
     ) -> None:
         """
         Have *app* answer in *threads* threads whatever *lane* does not.
 
-        Once *is_leaving*, each connection ends with its next answer.
+        What waits too long for one is refused by its path with one of *refusals*. Once
+        *is_leaving*, each connection ends with its next answer.
         """
         self._app = app
         self._lane = lane
         self._is_leaving = is_leaving
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="requests")
+        self._refusals = refusals
+        self._most_waiting = WAITING_FOR_EACH * threads
+        self._waiting = 0
         self._pipes = Pipes()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
@@ -82,10 +92,19 @@ class Bridge:
         if passed.met is not None:
             environ[fast_lane.MET] = passed.met
             environ["HTTP_X_REQUEST_ID"] = passed.request_id
+        if passed.counted:
+            note_counted(environ, passed.standing)
         loop = asyncio.get_running_loop()
         environ["wsgi.input"] = await self._begin_body(loop, environ, passed, proto)
+        refusal = self._refusals.get(scope.path)
+        if refusal is not None and self._waiting >= self._most_waiting:
+            self._refuse(refusal, proto)
+            return
         came = time.monotonic()
-        await loop.run_in_executor(self._threads, self._answer, environ, proto, came)
+        self._waiting += 1
+        await loop.run_in_executor(
+            self._threads, self._begin, loop, environ, proto, came, refusal
+        )
 
     async def _try_lane(
         self, scope: Any, headers: Headers, sender: str, proto: Any
@@ -122,9 +141,34 @@ class Bridge:
             return Incoming(loop, proto)
         return io.BytesIO(await _read_whole(proto))
 
-    def _answer(self, environ: "WSGIEnvironment", proto: Any, came: float) -> None:
-        """Have the application answer what *came* when; for a thread."""
-        patience.queued(time.monotonic() - came)
+    def _begin(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        environ: "WSGIEnvironment",
+        proto: Any,
+        came: float,
+        refusal: Refusal | None,
+    ) -> None:
+        """Begin with what *came* when, unless it waited too long; for a thread."""
+        loop.call_soon_threadsafe(self._end_waiting)
+        waited = time.monotonic() - came
+        if refusal is not None and waited > QUEUE_SECONDS:
+            self._refuse(refusal, proto)
+            return
+        patience.queued(waited)
+        self._answer(environ, proto)
+
+    def _end_waiting(self) -> None:
+        self._waiting -= 1
+
+    def _refuse(self, refusal: Refusal, proto: Any) -> None:
+        """Answer that there is too much to do."""
+        metrics.count(refusal.dialect, refusal.operation, 503, 0.0)
+        status = int(refusal.status.partition(" ")[0])
+        proto.response_bytes(status, list(refusal.headers), refusal.body)
+
+    def _answer(self, environ: "WSGIEnvironment", proto: Any) -> None:
+        """Have the application answer; for a thread."""
         status, headers = 500, []
 
         def start_response(line: str, head: Headers, _failure: Any = None) -> Any:

@@ -28,7 +28,7 @@ from granian.server.mp import MPServer
 from prometheus_client import multiprocess
 
 from app.granian_bridge import Bridge
-from app.http import limits
+from app.http import limits, overload
 from app.http.loop_lane import LoopLane
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def serve(
         app, lane = make_app()
         gate = Gate(app)
         signal.signal(LEAVE, gate.leave)
-        return Bridge(gate, threads, lane, gate.is_leaving)
+        refusals = overload.find_refusals(app)
+        return Bridge(gate, threads, lane, refusals, gate.is_leaving)
 
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)

@@ -13,10 +13,10 @@ from typing import Any
 import gunicorn.http.errors as refusals
 import structlog
 from gunicorn import glogging, util
-from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
 from app.domain import patience
+from app.gunicorn_queue import QueueingWorker
 from app.http import limits
 
 PAUSE_SECONDS = 5
@@ -33,13 +33,8 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+class Worker(QueueingWorker):
     """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
-
-    def enqueue_req(self, conn: Any) -> None:
-        """Let a request wait for a thread; the time of it counts."""
-        conn.queued_at = time.monotonic()
-        super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
         """Serve a connection whose client may pause, but not for ever."""

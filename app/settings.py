@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.domain.access import Edition
 from app.domain.errors import SettingInvalid
+from app.domain.rates import OFF, Rate, read_rate
 
 # The first is the default.
 SERVERS = ("gunicorn", "granian")
@@ -36,6 +37,9 @@ class Settings:
     trusted_proxies: frozenset[str]
     prepare_statements: bool
     editions: Mapping[str, str]
+    rate_per_token: Rate | None
+    rate_per_source: Rate | None
+    guesses_per_source: Rate | None
 
     @classmethod
     def from_environment(
@@ -79,6 +83,9 @@ class Settings:
                 for name in environment
                 if name.startswith(_EDITION_PREFIX)
             },
+            rate_per_token=_rate(environment, "DNCD_RATE_PER_TOKEN", OFF),
+            rate_per_source=_rate(environment, "DNCD_RATE_PER_SOURCE", OFF),
+            guesses_per_source=_rate(environment, "DNCD_GUESSES_PER_SOURCE", "5:300"),
         )
 
 
@@ -90,6 +97,15 @@ def _number(
         return int(text)
     message = f"{name} must be a whole number from 1 to {largest}, not {text!r}"
     raise SettingInvalid(message)
+
+
+def _rate(environment: Mapping[str, str], name: str, default: str) -> Rate | None:
+    text = environment.get(name) or default
+    try:
+        return read_rate(text)
+    except ValueError as error:
+        message = f"{name} must be off, or as 20 or 20:100 are, not {text!r}"
+        raise SettingInvalid(message) from error
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app import gunicorn_conf
-from app.bootstrap import build_app, command_services
+from app.bootstrap import build_app, build_rates, command_services
 from app.cli import session
 from app.cli.sealer import sealing_beside
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
@@ -49,6 +49,7 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         """Serve what *settings* say, on the database at *url*."""
         self._settings = settings
         self._url = url
+        self._rates = build_rates(settings)
         super().__init__()
 
     def load_config(self) -> None:
@@ -64,7 +65,7 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         """Return the application of one worker, made after the fork."""
         request_log.configure()
         metrics.share_between_workers()
-        return build_app(self._settings, self._url)
+        return build_app(self._settings, self._url, rates=self._rates)
 
 
 _log = structlog.get_logger()
@@ -83,10 +84,11 @@ def run_granian(settings: Settings, url: str) -> None:
     def make_app() -> tuple[Flask, LoopLane]:
         request_log.configure()
         metrics.share_between_workers()
-        app = build_app(settings, url, at_end=granian_server.at_worker_end)
+        app = build_app(settings, url, at_end=granian_server.at_worker_end, rates=rates)
         return app, loop_lane.find(app)
 
     granian_server = _granian_server()
+    rates = build_rates(settings)
     granian_server.serve(
         make_app, settings.host, settings.port, settings.workers, settings.threads
     )

@@ -7,7 +7,6 @@ without asking the database.
 """
 
 import hashlib
-import ipaddress
 import re
 import secrets
 import string
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.rates import source_of
+
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "dncd_"
 _RANDOM_LENGTH = 22
 _CHECKSUM_LENGTH = 6
-_IPV6_SITE_BITS = 64
 _USER_NAME = re.compile(r"[-_0-9A-Za-z]{1,64}")
 _SECRET_LENGTH = len(_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 
@@ -149,10 +149,7 @@ def login_key(user: str, address: str | None) -> bytes:
 
     Of IPv6 the first 64 bits, for whoever has one such address has them all.
     """
-    source = address or ""
-    if ":" in source:
-        source = str(ipaddress.ip_network((source, _IPV6_SITE_BITS), strict=False))
-    text = f"{source} {user}"
+    text = f"{source_of(address)} {user}"
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 

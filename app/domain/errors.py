@@ -27,11 +27,13 @@ Every condition that dncd refuses or reports, in one list.
     │                   ├── NothingAllowed
     │                   ├── ReleasesCapped
     │                   └── ApprovalPending
+    ├── TooManyRequests             sooner than it may be; says when it may
     ├── StoreUnavailable ──┬── OutcomeUnknown
     │                      ├── InstantUnsettled
     │                      ├── SchemaNotServed
     │                      ├── RecoveryUnconfirmed
-    │                      └── ErasureKeyWrong
+    │                      ├── ErasureKeyWrong
+    │                      └── Overloaded
     └── AdministrationRefused       what only the operator's commands can meet
         ├── OrganisationUnknown     ├── OrganisationExists
         ├── CampaignExists          ├── TokenUnknown
@@ -40,6 +42,8 @@ Every condition that dncd refuses or reports, in one list.
 
 A dialect gives each of them its own code and text; none of them knows a status code.
 """
+
+from app.domain.rates import Standing
 
 
 class DncError(Exception):
@@ -235,6 +239,14 @@ class ApprovalPending(Forbidden):
     """The release is recorded, and waits for another token that asks for the same."""
 
 
+class TooManyRequests(DncError):
+    """Whoever asks has asked too often; where they stand says when they may again."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__("too many requests")
+        self.standing = standing
+
+
 class StoreUnavailable(DncError):
     """The database did not answer in time; nothing was said about any number."""
 
@@ -261,6 +273,10 @@ class RecoveryUnconfirmed(StoreUnavailable):
 
 class ErasureKeyWrong(StoreUnavailable):
     """Numbers are kept under stand-ins that the key at hand did not make."""
+
+
+class Overloaded(StoreUnavailable):
+    """More is asked than can be answered in time; this was not begun."""
 
 
 class AdministrationRefused(DncError):

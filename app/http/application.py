@@ -6,7 +6,18 @@ from flask import Flask, Response, jsonify, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from app.http import forms, health, limits, loop_lane, metrics, openapi, request_log
+from app.http import (
+    bulk,
+    forms,
+    health,
+    limits,
+    loop_lane,
+    metrics,
+    openapi,
+    overload,
+    rates,
+    request_log,
+)
 from app.http.current import EXTENSION, Application
 from app.http.dialect import Dialect
 from app.http.fast_lane import FastLane
@@ -36,17 +47,20 @@ class DncApi(Api):
         return answer
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  one parameter a part
     services: Services,
     dialects: tuple[Dialect, ...],
     *,
     editions: Mapping[str, str],
     trusted_proxies: Collection[str],
+    bounds: rates.Rates,
+    threads: int,
 ) -> Flask:
     """
     Return an application that serves *dialects*; may be called any number of times.
 
-    *editions* are the server's defaults, by dialect.
+    *editions* are the server's defaults, by dialect; *bounds* how often may be asked;
+    *threads* how many answer.
     """
     app = Flask("app.http", static_folder="static", template_folder="templates")
     lanes = {
@@ -54,18 +68,31 @@ def create_app(
         for dialect in dialects
         for path, lane in dialect.lanes.items()
     }
-    app.extensions[loop_lane.EXTENSION] = LoopLane(services, lanes, trusted_proxies)
+    app.extensions[loop_lane.EXTENSION] = LoopLane(
+        services, lanes, trusted_proxies, bounds
+    )
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        FastLane(app.wsgi_app, services, lanes), trusted_proxies
+        FastLane(app.wsgi_app, services, lanes, bounds), trusted_proxies
     )
     # A path with doubled slashes is no path of ours, rather than a redirect to one.
     app.url_map.merge_slashes = False
     app.request_class = forms.Request
-    app.extensions[EXTENSION] = Application(services, editions)
+    app.extensions[EXTENSION] = Application(
+        services,
+        editions,
+        bounds,
+        bulk.BulkWork(threads),
+        {
+            f"{dialect.name}.{operation}": most
+            for dialect in dialects
+            for operation, most in dialect.bulk.items()
+        },
+    )
     openapi.configure(app)
     request_log.install(app)
     metrics.install(app)
     limits.install(app)
+    rates.install(app, bounds, (at for each in dialects for at in each.prefixes))
     api = DncApi(app, dialects)
     for dialect in dialects:
         api.register_blueprint(dialect.blueprint)
@@ -73,6 +100,8 @@ def create_app(
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(openapi.blueprint)
+    bulk.install(app)
+    overload.install(app, dialects)
     app.extensions["dncd_openapi"] = openapi.write(api, dialects)
     return app
 

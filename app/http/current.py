@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from flask import current_app, g, request
 
 from app.domain.access import Caller, Edition, Grant
+from app.domain.errors import TokenInvalid
+from app.http.bulk import BulkWork, admit
 from app.http.proxy import read_address
+from app.http.rates import Rates
 from app.services import Services
 
 EXTENSION = "dncd"
@@ -23,6 +26,9 @@ class Application:
 
     services: Services
     editions: Mapping[str, str]
+    rates: Rates
+    bulk_work: BulkWork
+    bulk: Mapping[str, int]
 
 
 def application() -> Application:
@@ -97,12 +103,19 @@ def new_request_id() -> str:
 
 
 def _let(prove: Callable[..., Caller], *proof: str) -> Caller:
-    """Let whoever *prove* finds by *proof* make this request."""
-    found = prove(
-        *proof,
-        dialect=request.blueprint or "",
-        address=read_address(request.remote_addr),
-        request_id=request_id(),
-    )
+    """Let whoever *prove* finds by *proof*, a secret at its end, make this request."""
+    address = read_address(request.remote_addr)
+    rates = application().rates
+    try:
+        found = prove(
+            *proof,
+            dialect=request.blueprint or "",
+            address=address,
+            request_id=request_id(),
+        )
+    except TokenInvalid as failure:
+        raise rates.judge_guess(proof[-1], address) from failure
+    g.standing = rates.admit_token(found.token_id, g.standing)
     g.caller = found
+    admit(application().bulk_work, application().bulk)
     return found

@@ -20,7 +20,12 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.access import Grant
-from app.domain.errors import DncError, ReleasesCapped, StoreUnavailable
+from app.domain.errors import (
+    DncError,
+    Overloaded,
+    ReleasesCapped,
+    StoreUnavailable,
+)
 from app.http import current, fast_lane, idempotency, metrics
 from app.http.fast_lane import Lane
 from app.http.forms import FORM, Fields, read_fields
@@ -134,6 +139,8 @@ class Dialect:
     )
 
     lanes: Mapping[str, Lane] = field(default_factory=dict)
+    # What may be bulk work: how large the body of a short question is, by operation.
+    bulk: Mapping[str, int] = field(default_factory=dict)
     # How its callers show their secret, where that is not as everybody else's do.
     security_schemes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -147,7 +154,9 @@ def dialect_blueprint(name: str, prefix: str, write_error: WriteError) -> FormBl
 
     def answer(failure: Failure) -> Response:
         operation = (request.endpoint or "").rpartition(".")[2]
-        if isinstance(failure, StoreUnavailable):
+        if isinstance(failure, Overloaded):
+            _log.warning("overloaded", operation=operation)
+        elif isinstance(failure, StoreUnavailable):
             _log.error("store_unavailable", operation=operation, cause=str(failure))
         if isinstance(failure, ReleasesCapped):
             metrics.RELEASES_CAPPED.labels(name).inc()

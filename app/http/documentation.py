@@ -28,7 +28,7 @@ from app.http.envelope import (
     write_body,
 )
 from app.http.forms import FORM
-from app.http.properties import RETRY_AFTER
+from app.http.properties import HEADERS
 from app.http.schemas import Answer
 
 REFUSED = 200
@@ -303,4 +303,4 @@ def _example_of(request: Schema) -> dict[str, Any]:
 
 
 def _headers(error: WireError) -> dict[str, Any]:
-    return RETRY_AFTER if error.status in {UNAVAILABLE, IN_USE} else {}
+    return HEADERS.get(error.status, {})

@@ -24,6 +24,7 @@ from app.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
+    TooManyRequests,
 )
 from app.http import refusals
 from app.http.dialect import Failure
@@ -43,6 +44,7 @@ class WireError(NamedTuple):
 Words = Mapping[type[DncError], WireError]
 
 UNAVAILABLE = WireError(503, "Service unavailable, try again", _UNAVAILABLE)
+TOO_MANY = WireError(429, "Too many requests, try again later", 429)
 
 # Of an instant of which nothing certain can be said yet.
 UNSETTLED = WireError(6070, "as_of is not settled yet, try again", _UNAVAILABLE)
@@ -52,6 +54,7 @@ EVERYWHERE: Words = {
     Forbidden: WireError(403, "Forbidden", 403),
     RequestMalformed: WireError(400, "The request cannot be read", 400),
     StoreUnavailable: UNAVAILABLE,
+    TooManyRequests: TOO_MANY,
 }
 
 

@@ -17,10 +17,12 @@ from gunicorn.http.errors import ParseException
 
 from app.domain import patience
 from app.domain.access import Caller, Grant
-from app.domain.errors import DncError, RequestMalformed
+from app.domain.errors import DncError, RequestMalformed, TokenInvalid
+from app.domain.rates import Standing
 from app.domain.rules import Question, Verdict
 from app.http import forms, limits, metrics, request_log
 from app.http.proxy import read_address
+from app.http.rates import Rates, admit_once, note_counted, write_headers
 from app.services import Services
 
 if TYPE_CHECKING:
@@ -58,7 +60,9 @@ class Arrival:
     address: str | None
     began: float
 
-    def report(self, caller: Caller, body: bytes) -> list[tuple[str, str]]:
+    def report(
+        self, caller: Caller, body: bytes, standing: Standing | None
+    ) -> list[tuple[str, str]]:
         """Count and log the answer that *caller* gets; return its headers."""
         seconds = time.perf_counter() - self.began
         operation = self.lane.operation
@@ -72,11 +76,14 @@ class Arrival:
             address=self.address,
             caller=caller,
         )
-        return [
+        headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
             ("X-Request-ID", self.request_id),
         ]
+        if standing is not None:
+            headers += write_headers(standing)
+        return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +102,20 @@ class FastLane:
         app: "WSGIApplication",
         services: Services,
         lanes: Mapping[str, tuple[str, Lane]],
+        rates: Rates,
     ) -> None:
-        """Answer with *services*; *lanes* name their dialects."""
+        """Answer with *services*, within *rates*; *lanes* name their dialects."""
         self._app = app
         self._services = services
         self._lanes = lanes
+        self._rates = rates
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer the request, or pass it on."""
         found = self._lanes.get(environ["PATH_INFO"])
-        if found is None or limits.REFUSED in environ:
+        if found is None or limits.REFUSED in environ or MET in environ:
             return self._app(environ, start_response)
         patience.begin()
         arrival = Arrival(
@@ -116,30 +125,46 @@ class FastLane:
             address=read_address(environ.get("REMOTE_ADDR")),
             began=time.perf_counter(),
         )
-        lane, caller = arrival.lane, None
+        lane, caller, standing, secret = arrival.lane, None, None, ""
         try:
+            standing = admit_once(self._rates, environ, arrival.address)
             fields = _read_fields(environ)
             if fields is None or lane.unusual in fields:
-                return self._app(environ, start_response)
-            secret = find_secret(fields, environ.get("HTTP_AUTHORIZATION"))
-            if secret is None:
-                return self._app(environ, start_response)
+                return self._pass_on(environ, start_response, standing)
+            shown = find_secret(fields, environ.get("HTTP_AUTHORIZATION"))
+            if shown is None:
+                return self._pass_on(environ, start_response, standing)
+            secret = shown
             caller = self._services.access.authenticate(
                 secret,
                 dialect=arrival.dialect,
                 address=arrival.address,
                 request_id=arrival.request_id,
             )
+            standing = self._rates.admit_token(caller.token_id, standing)
             self._services.access.require(caller, lane.grant)
             question = lane.read(fields)
             body = lane.write(question, self._services.checks.check(caller, question))
         except DncError as failure:
+            met = failure
+            if isinstance(failure, TokenInvalid):
+                met = self._rates.judge_guess(secret, arrival.address)
             # Its words are Flask's to find; to ask the database again would only delay.
-            environ[MET] = Met(failure, caller)
+            environ[MET] = Met(met, caller)
             environ["HTTP_X_REQUEST_ID"] = arrival.request_id
-            return self._app(environ, start_response)
-        start_response("200 OK", arrival.report(caller, body))
+            return self._pass_on(environ, start_response, standing)
+        start_response("200 OK", arrival.report(caller, body, standing))
         return [body]
+
+    def _pass_on(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        standing: Standing | None,
+    ) -> Iterable[bytes]:
+        """Leave a request that was counted to Flask."""
+        note_counted(environ, standing)
+        return self._app(environ, start_response)
 
 
 def find_met(environ: "WSGIEnvironment") -> Met | None:

@@ -1,6 +1,8 @@
 """How large a request may be.  Published in the OpenAPI, enforced here and below."""
 
 import json
+import socket
+import struct
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -9,6 +11,8 @@ from flask import Flask, Response, abort, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.domain.errors import Overloaded
+
 # A form of the largest values comes to a tenth of this.
 FORM_BYTES = 64 * 1024
 FORM_PARAMETERS = 100
@@ -16,6 +20,9 @@ FORM_PARAMETERS = 100
 # Fifty thousand numbers of eighty bytes each.
 BATCH_NUMBERS = 50_000
 BATCH_BYTES = 4 * 1024 * 1024
+
+# What asks about no more than some hundred numbers is no bulk work.
+SHORT_BYTES = 4 * 1024
 
 # A hundred million plain numbers, or as many rows in gzip.
 IMPORT_BYTES = 2 * 1024 * 1024 * 1024
@@ -40,6 +47,10 @@ REFUSED = "dncd.refused"
 _CHUNK_BYTES = 64 * 1024
 _FIRST_REFUSAL = 400
 
+# A fifth of a second, as the kernel takes it.
+_SHORT_PAUSE = struct.pack("@ll", 0, 200_000)
+_UNAVAILABLE = 503
+
 
 def install(app: Flask) -> None:
     """
@@ -55,7 +66,10 @@ def install(app: Flask) -> None:
     @app.before_request
     def refuse() -> None:
         if REFUSED in request.environ:
-            abort(request.environ[REFUSED])
+            status = request.environ[REFUSED]
+            if status == _UNAVAILABLE and request.url_rule:
+                raise Overloaded
+            abort(status)
 
     @app.after_request
     def take_in_the_rest(response: Response) -> Response:
@@ -91,6 +105,11 @@ def _discard_body() -> None:
     if (request.content_length or 0) > PROXIED_BYTES:
         return
     body = request.environ["wsgi.input"]
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        # Who has not sent it by now has been waited for already; gunicorn_conf.py
+        # grants its pause anew with the next request.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SHORT_PAUSE)
     left = PROXIED_BYTES
     with suppress(OSError, ParseException):
         while left > 0 and (part := body.read(min(left, _CHUNK_BYTES))):

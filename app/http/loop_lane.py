@@ -17,11 +17,13 @@ from flask import Flask
 
 from app.domain import patience
 from app.domain.access import Caller
-from app.domain.errors import DncError, StoreUnavailable
+from app.domain.errors import DncError, StoreUnavailable, TooManyRequests
+from app.domain.rates import Standing
 from app.domain.rules import Question, Verdict
 from app.http import forms, limits, request_log
 from app.http.fast_lane import Arrival, Lane, Met, find_secret
 from app.http.proxy import find_sender, read_address
+from app.http.rates import Rates
 from app.services import Services
 
 EXTENSION = "dncd.loop_lane"
@@ -57,11 +59,17 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A request that is for others: what is read of its body, and what was met."""
+    """
+    A request that is for others: what is read of its body, and what was met.
+
+    Where it was *counted*, *standing* tells where who asks stands.
+    """
 
     body: bytes | None = None
     met: Met | None = None
     request_id: str = ""
+    counted: bool = False
+    standing: Standing | None = None
 
 
 PASSED = Passed()
@@ -81,9 +89,11 @@ class LoopLane:
         services: Services,
         lanes: Mapping[str, tuple[str, Lane]],
         trusted_proxies: Collection[str],
+        rates: Rates,
     ) -> None:
-        """Answer with *services*; *lanes* name their dialects."""
+        """Answer with *services*, within *rates*; *lanes* name their dialects."""
         self._access = services.access
+        self._rates = rates
         self._lanes = lanes
         self._trusted_proxies = frozenset(trusted_proxies)
         self._questions = Questions(services.checks.check_all)
@@ -114,15 +124,24 @@ class LoopLane:
             ),
             began=began,
         )
-        asked = self._read(arrival, head, body)
-        if asked is None:
-            return Passed(body)
+        standing = None
+        caller = None
+        try:
+            standing = self._rates.admit_source(arrival.address)
+            asked = self._read(arrival, head, body)
+            if asked is None:
+                return Passed(body, counted=True, standing=standing)
+            caller, question = asked
+            standing = self._rates.admit_token(caller.token_id, standing)
+        except TooManyRequests as failure:
+            met = Met(failure, caller)
+            return Passed(body, met, arrival.request_id, counted=True, standing=standing)
         answer = await self._questions.put(asked)
-        caller, question = asked
         if isinstance(answer, DncError):
-            return Passed(body, Met(answer, caller), arrival.request_id)
+            met = Met(answer, caller)
+            return Passed(body, met, arrival.request_id, counted=True, standing=standing)
         written = lane.write(question, answer)
-        return Answered(arrival.report(caller, written), written)
+        return Answered(arrival.report(caller, written, standing), written)
 
     def _read(self, arrival: Arrival, head: Head, body: bytes) -> Asked | None:
         """Return who asks what, or None if that is not settled here and now."""

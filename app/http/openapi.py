@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template
 from flask_smorest import Api
 
 from app import __version__
-from app.http import idempotency
+from app.http import idempotency, sizes
 from app.http.dialect import Dialect
 from app.http.documentation import AUTH_TOKEN, BEARER
 
@@ -97,6 +97,7 @@ def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
             if "$ref" in operation["responses"].get("422", {}):
                 del operation["responses"]["422"]
             idempotency.describe(operation)
+    sizes.publish(document)
     document["tags"] = [
         {"name": dialect.name, "description": dialect.description}
         for dialect in dialects

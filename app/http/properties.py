@@ -17,6 +17,29 @@ RETRY_AFTER: dict[str, Any] = {
     }
 }
 
+# What says how much more may be asked, beside a 429.
+_RATE_LIMIT: dict[str, Any] = {
+    "x-ratelimit-limit": {
+        "description": "How many requests may come at once.",
+        "schema": {"type": "integer", "example": 200},
+    },
+    "x-ratelimit-remaining": {
+        "description": "How many of them still may.",
+        "schema": {"type": "integer", "example": 0},
+    },
+    "x-ratelimit-reset": {
+        "description": "Seconds until all of them may again.",
+        "schema": {"type": "integer", "example": 2},
+    },
+}
+
+# The headers of a refusal that is to be asked again, by its status.
+HEADERS: dict[int, dict[str, Any]] = {
+    409: RETRY_AFTER,
+    429: RETRY_AFTER | _RATE_LIMIT,
+    503: RETRY_AFTER,
+}
+
 # A query's parameter has these beside its schema, or not at all.
 _BESIDE = {"description", "example", "writeOnly"}
 

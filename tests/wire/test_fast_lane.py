@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from app.dialects.native import DIALECT
 from app.domain.access import Grant
 from app.http.fast_lane import FastLane
+from app.http.rates import Rates
 from tests.wire import raw_http
 from tests.wire.conftest import Api, Service
 
@@ -228,6 +229,9 @@ def test_what_is_plain_never_reaches_flask(services, caller, asked, reaches_flas
         "/v1/dnc/check", headers={"Authorization": f"Bearer {secret}"}, **asked
     )
 
-    run_wsgi_app(FastLane(flask_app, services, lanes), builder.get_environ())
+    run_wsgi_app(
+        FastLane(flask_app, services, lanes, Rates(None, None, None)),
+        builder.get_environ(),
+    )
 
     assert bool(reached) is reaches_flask

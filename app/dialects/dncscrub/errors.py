@@ -30,6 +30,7 @@ from app.domain.errors import (
     StoreUnavailable,
     TokenInvalid,
     TooManyNumbers,
+    TooManyRequests,
 )
 from app.http.dialect import Failure
 from app.http.refusals import add_headers, find_words
@@ -59,6 +60,7 @@ _EVERYWHERE: Words = {
     ParameterInvalid: TextError(400, "Invalid parameter: {}"),
     TooManyNumbers: TextError(400, "Too many numbers: at most {} a call"),
     StoreUnavailable: _UNAVAILABLE,
+    TooManyRequests: TextError(429, "Too many requests, try again later"),
 }
 
 _WORDS: Mapping[str, Words] = {

@@ -16,7 +16,7 @@ from app.domain.texts import REASON_LENGTH
 from app.http import limits
 from app.http.dialect import FormBlueprint, View
 from app.http.idempotency import TAKES_KEY
-from app.http.properties import RETRY_AFTER, Properties, Property, as_form, as_query
+from app.http.properties import HEADERS, Properties, Property, as_form, as_query
 
 LOGIN_ID = "loginId"
 CSV = "text/csv"
@@ -75,6 +75,7 @@ PDNC = Operation(
         },
         LIST: {
             **_TEXT,
+            "maxLength": limits.BATCH_BYTES,
             "description": "The numbers, separated by commas or line ends, in any "
             f"spelling; at most {limits.BATCH_NUMBERS}. Not needed for `count`.",
         },
@@ -127,6 +128,7 @@ SCRUB = Operation(
     parameters={
         LIST: {
             **_TEXT,
+            "maxLength": limits.BATCH_BYTES,
             "description": "The numbers, separated by commas or line ends, in any "
             "spelling, each with `|` and an id of the caller's if it likes; at most "
             f"{limits.BATCH_NUMBERS}, in multipart {MULTIPART_NUMBERS}.",
@@ -168,6 +170,7 @@ SCRUB = Operation(
             "application/json": {
                 "schema": {
                     "type": "array",
+                    "maxItems": limits.BATCH_NUMBERS,
                     "items": {
                         "type": "object",
                         "required": list(COLUMNS),
@@ -224,6 +227,7 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
         403: "The loginId lacks the grant that this needs.",
         413: "The body is larger than 4 MiB.",
         415: "The body is neither a form nor JSON.",
+        429: "Too many requests, or wrong secrets; come again later.",
         503: "The database did not answer in time; ask again.",
     }
     if operation.takes_key:
@@ -235,6 +239,7 @@ def _failures(operation: Operation) -> dict[int, dict[str, Any]]:
     responses[401]["headers"] = {
         "WWW-Authenticate": {"schema": {**_TEXT, "example": CHALLENGE}}
     }
-    for status in responses.keys() & {409, 503}:
-        responses[status]["headers"] = RETRY_AFTER
+    for status, headers in HEADERS.items():
+        if status in responses:
+            responses[status]["headers"] = headers
     return responses

@@ -4,6 +4,7 @@ from app.dialects.native import wire
 from app.dialects.native.errors import WIRE_ERRORS, write_error
 from app.dialects.native.routes import blueprint
 from app.domain.access import Grant
+from app.http import limits
 from app.http.dialect import Dialect
 from app.http.fast_lane import Lane
 
@@ -15,6 +16,13 @@ DIALECT = Dialect(
     write_error=write_error,
     description=blueprint.description,
     errors=WIRE_ERRORS,
+    bulk={
+        "check_batch": limits.SHORT_BYTES,
+        "scrub": limits.SHORT_BYTES,
+        "import_list": limits.SHORT_BYTES,
+        # Whatever is asked, it is a whole list.
+        "export_list": -1,
+    },
     lanes={
         "/v1/dnc/check": Lane(
             operation="check",

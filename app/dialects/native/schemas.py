@@ -202,6 +202,7 @@ BATCH_ANSWER = Answers(
                     },
                     "listed": {
                         "type": "array",
+                        "maxItems": limits.BATCH_NUMBERS,
                         "description": "What may not be called, by the strongest rule.",
                         "items": {
                             "type": "object",
@@ -219,6 +220,7 @@ BATCH_ANSWER = Answers(
                     },
                     "invalid": {
                         "type": "array",
+                        "maxItems": limits.BATCH_NUMBERS,
                         "description": "What is no number, and why.",
                         "items": {
                             "type": "object",

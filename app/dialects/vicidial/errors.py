@@ -35,6 +35,7 @@ from app.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
+    TooManyRequests,
 )
 from app.http import current
 from app.http.dialect import Failure
@@ -58,6 +59,7 @@ Lines = Mapping[type[DncError], Line]
 
 UNREADABLE = Line("ERROR: THE REQUEST CANNOT BE READ")
 UNAVAILABLE = Line("ERROR: SERVICE UNAVAILABLE, TRY AGAIN", _UNAVAILABLE)
+TOO_MANY = Line("ERROR: TOO MANY REQUESTS, TRY AGAIN LATER", 429)
 
 
 def _said(text: str) -> Line:
@@ -123,6 +125,7 @@ def _everywhere(login: str, locked: str, source: str, auth: str) -> Lines:
             "ERROR: THIS IDEMPOTENCY KEY WAS USED WITH ANOTHER REQUEST"
         ),
         StoreUnavailable: UNAVAILABLE,
+        TooManyRequests: TOO_MANY,
     }
 
 
@@ -232,6 +235,7 @@ _FILTER: Lines = {
     ParameterMissing: Line("ERROR: INVALID CAMPAIGN OR GROUP", 400),
     CampaignUnknown: Line("ERROR: INVALID CAMPAIGN OR GROUP", 400),
     StoreUnavailable: UNAVAILABLE,
+    TooManyRequests: TOO_MANY,
 }
 
 

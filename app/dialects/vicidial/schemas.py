@@ -11,7 +11,6 @@ from typing import Any
 from app.dialects.vicidial import wire
 from app.dialects.vicidial.errors import (
     FILTER,
-    UNAVAILABLE,
     WIRE_ERRORS,
     Line,
 )
@@ -19,7 +18,7 @@ from app.domain.access import Edition
 from app.domain.phone import TEXT_LENGTH
 from app.http.idempotency import TAKES_KEY
 from app.http.properties import (
-    RETRY_AFTER,
+    HEADERS,
     Properties,
     Property,
     as_form,
@@ -60,7 +59,7 @@ _MEANINGS = {
     401: "The user or the password is wrong.",
     403: "The user may not check numbers.",
     413: "The body is larger than 64 KiB.",
-    429: "Ten passwords were wrong; come again in 15 minutes.",
+    429: "Too many requests, or ten wrong passwords; come again later.",
     503: "The database did not answer in time; ask again.",
 }
 
@@ -235,6 +234,6 @@ def _describe_failure(line: Line) -> dict[str, Any]:
         "description": _MEANINGS[line.status],
         "content": {_TEXT: {"schema": schema, "example": f"{line.text}\n"}},
     }
-    if line.status == UNAVAILABLE.status:
-        described["headers"] = RETRY_AFTER
+    if line.status in HEADERS:
+        described["headers"] = HEADERS[line.status]
     return described

@@ -28,6 +28,7 @@ from app.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
     TokenInvalid,
+    TooManyRequests,
 )
 from app.http import envelope
 from app.http.dialect import Failure
@@ -43,6 +44,7 @@ _EVERYWHERE: Words = {
     Forbidden: _error(403, "The token lacks the permission that this needs"),
     RequestMalformed: _error(400, "The request cannot be read"),
     StoreUnavailable: _error(503, "Service unavailable, try again"),
+    TooManyRequests: _error(429, "Too many requests, try again later"),
 }
 
 _GUARDS: Words = {

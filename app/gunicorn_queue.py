@@ -1,0 +1,263 @@
+"""
+Requests that wait for a thread of gunicorn's, and those that waited too long.
+
+Under more load than it can carry a worker would answer what its clients no longer wait
+for. So what waited too long is refused, and while such a line stands nobody is let join
+it. That must cost little: such a request is not parsed, and its answer is written.
+"""
+
+import re
+import socket
+import struct
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any, NamedTuple
+
+import structlog
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
+
+from app.http import limits, metrics, overload
+from app.http.overload import QUEUE_SECONDS
+
+# Connections that are taken in before anything else is looked at.
+ACCEPTED_AT_ONCE = 16
+
+# How long a client may take to close a connection, once it is answered.
+PARTING_SECONDS = 2.0
+
+# Elsewhere only what waits in this process is known of.
+KERNEL_TELLS = sys.platform == "linux"
+
+# struct tcp_info: eight bytes, then whole numbers.
+_TCP_INFO_BYTES = 64
+_UNACKED = struct.Struct("@24xI")  # of a listening socket: connections not accepted yet
+_LAST_DATA_RECEIVED = struct.Struct("@52xI")
+
+_REQUEST = re.compile(rb"(?:GET|POST|DELETE) (/[^ ?]*)[^ ]* HTTP/1\.([01])\r\n")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})[ \t]*\r\n")
+
+_BLANK_LINE = b"\r\n\r\n"
+
+_log = structlog.get_logger()
+
+
+class Seen(NamedTuple):
+    """A request that is here as a whole, and was not read."""
+
+    path: str
+    length: int
+    stays: bool
+
+
+def read_waited(connection: socket.socket) -> float:
+    """Return how many seconds ago *connection* has sent something."""
+    if not KERNEL_TELLS:
+        return 0.0
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    milliseconds: int = _LAST_DATA_RECEIVED.unpack_from(told)[0]
+    return milliseconds / 1000
+
+
+def count_unaccepted(listener: socket.socket) -> int:
+    """Return how many connections to *listener* nobody has accepted yet."""
+    if not KERNEL_TELLS:
+        return 0
+    told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    count: int = _UNACKED.unpack_from(told)[0]
+    return count
+
+
+def look(connection: socket.socket) -> Seen | None:
+    """Return the plain request that waits on *connection*, if the whole of it does."""
+    flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
+    try:
+        waiting = connection.recv(limits.REQUEST_LINE_BYTES + limits.FORM_BYTES, flags)
+    except OSError:
+        return None
+    line = _REQUEST.match(waiting)
+    end = waiting.find(_BLANK_LINE)
+    if line is None or end < 0:
+        return None
+    end += len(_BLANK_LINE)
+    head = waiting[:end].lower()
+    if b"\r\ntransfer-encoding:" in head or b"\r\nexpect:" in head:
+        return None
+    lengths = _LENGTH.findall(head)
+    if len(lengths) > 1 or len(lengths) != head.count(b"content-length"):
+        return None
+    length = end + (int(lengths[0]) if lengths else 0)
+    if length > len(waiting):
+        return None
+    stays = line[2] == b"1" and b"\r\nconnection: close\r\n" not in head
+    return Seen(line[1].decode("latin-1"), length, stays)
+
+
+class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+    """gunicorn's threaded worker, which lets nobody wait in vain."""
+
+    _refusals: Mapping[str, tuple[overload.Refusal, bytes, bytes]] = {}
+    # How long the request waited that was begun last.
+    _waited = 0.0
+    _refused = 0
+    _reported = 0.0
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Take gunicorn's own arguments."""
+        super().__init__(*arguments, **settings)
+        # What is closed on this side, and not yet on its clients'.
+        self._parting: dict[Any, None] = {}
+
+    def load_wsgi(self) -> None:
+        """Load the application, and the answers for what cannot be answered."""
+        super().load_wsgi()
+        self._refusals = {
+            path: (refusal, _write(refusal), _write(refusal, "Connection: close"))
+            for path, refusal in overload.find_refusals(self.wsgi).items()
+        }
+
+    def accept(self, listener: Any) -> None:
+        """Take in new connections, and wait for their requests without a thread."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            before = self.nr_conns
+            super().accept(listener)
+            if not before < self.nr_conns < self.worker_connections:
+                return
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Let a connection's request wait for a thread, unless that were in vain."""
+        conn.queued_at = time.monotonic()
+        if not conn.initialized and not conn.data_ready and not _has_begun(conn.sock):
+            self.finish_request(conn, _done(_DEFER))
+            return
+        if (
+            self._waited > QUEUE_SECONDS or read_waited(conn.sock) > QUEUE_SECONDS
+        ) and self._is_crowded():
+            stays = self._refuse(conn)
+            if stays is not None:
+                self.finish_request(conn, _done(stays))
+                return
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+        """Keep a connection, or part with it without waiting for its client."""
+        if fs.cancelled() or fs.exception() is not None or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.settimeout(0)
+            conn.timeout = time.monotonic() + PARTING_SECONDS
+            self._parting[conn] = None
+            self.poller.register(conn.sock, EVENT_READ, partial(self._take_rest, conn))
+        except OSError:
+            self._part(conn)
+            return
+        self._take_rest(conn, conn.sock)
+
+    def murder_pending(self) -> None:
+        """Close what sends nothing, or does not close."""
+        super().murder_pending()
+        now = time.monotonic()
+        while self._parting and next(iter(self._parting)).timeout < now:
+            self._part(next(iter(self._parting)))
+
+    def handle(self, conn: Any) -> Any:
+        """Answer a connection's request, unless it waited too long."""
+        self._waited = time.monotonic() - conn.queued_at
+        if self._waited > QUEUE_SECONDS and self._is_crowded():
+            stays = self._refuse(conn)
+            if stays is not None:
+                return stays
+        return super().handle(conn)
+
+    def _take_rest(self, conn: Any, _: object) -> None:
+        """Take what a client still sends, for else its answer would not reach it."""
+        try:
+            if conn.sock.recv(limits.FORM_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            _log.info("client_gone")
+        self._part(conn)
+
+    def _part(self, conn: Any) -> None:
+        if conn in self._parting:
+            del self._parting[conn]
+            with suppress(OSError, KeyError, ValueError):
+                self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _is_crowded(self) -> bool:
+        """Whether more requests wait than could be begun at once."""
+        waiting: int = self.tpool._work_queue.qsize()  # noqa: SLF001  no public way
+        for listener in self.sockets:
+            waiting += count_unaccepted(listener.sock)
+        most: int = self.cfg.threads
+        return waiting >= most
+
+    def _refuse(self, conn: Any) -> bool | None:
+        """
+        Answer a request without reading it; return whether its connection goes on.
+
+        None if that cannot be: it is not here as a whole, or has no such answer.
+        """
+        if conn.is_http2 or self.cfg.is_ssl:
+            return None
+        if conn.parser is not None and conn.parser.unreader.buf.getvalue():
+            return None
+        seen = look(conn.sock)
+        found = seen and self._refusals.get(seen.path)
+        if seen is None or found is None:
+            return None
+        refusal, answer, last_answer = found
+        if not seen.stays:
+            answer = last_answer
+        try:
+            conn.init()
+            conn.sock.recv(seen.length, socket.MSG_WAITALL)
+            if conn.sock.send(answer, socket.MSG_DONTWAIT) < len(answer):
+                return False
+        except OSError:
+            return False
+        waited = time.monotonic() - conn.queued_at
+        metrics.count(refusal.dialect, refusal.operation, 503, waited)
+        self._report()
+        return seen.stays
+
+    def _report(self) -> None:
+        """Say once a second how many were refused: a line each would cost too much."""
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._reported > 1:
+            _log.warning("overloaded", refused=self._refused)
+            self._refused, self._reported = 0, now
+
+
+def _has_begun(connection: socket.socket) -> bool:
+    """Whether something of a request is here, or the connection has ended."""
+    try:
+        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _done(result: object) -> "Future[object]":
+    future: Future[object] = Future()
+    future.set_result(result)
+    return future
+
+
+def _write(refusal: overload.Refusal, *more: str) -> bytes:
+    lines = [f"HTTP/1.1 {refusal.status}", *more]
+    lines += [f"{name}: {value}" for name, value in refusal.headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + refusal.body

@@ -1,0 +1,68 @@
+"""
+Bulk work has a few places in each worker.
+
+So most threads are left to whoever is about to dial, or to be listed.
+"""
+
+from collections.abc import Mapping
+from threading import BoundedSemaphore
+
+from flask import Flask, Response, g, request
+
+from app.domain.errors import Overloaded
+
+# Of a worker's threads, those that bulk work may have; as many may wait for one.
+SHARE = 4
+WAIT_SECONDS = 1.0
+
+
+class BulkWork:
+    """The places that one worker has for bulk work."""
+
+    def __init__(self, threads: int) -> None:
+        """Share out *threads*."""
+        places = max(1, threads // SHARE)
+        self._running = BoundedSemaphore(places)
+        self._inside = BoundedSemaphore(2 * places)
+
+    def enter(self) -> None:
+        """Take a place, perhaps after a second; raises Overloaded."""
+        if not self._inside.acquire(blocking=False):
+            raise Overloaded
+        if not self._running.acquire(timeout=WAIT_SECONDS):
+            self._inside.release()
+            raise Overloaded
+
+    def leave(self) -> None:
+        """Give the place to the next."""
+        self._running.release()
+        self._inside.release()
+
+
+def admit(work: BulkWork, most_bytes: Mapping[str, int]) -> None:
+    """
+    Let the request take a place if it is bulk work; raises Overloaded.
+
+    *most_bytes* tells for each endpoint how large the body of a short question is.
+    """
+    most = most_bytes.get(request.endpoint or "")
+    if most is None:
+        return
+    length = request.content_length
+    if length is None and request.environ.get("wsgi.input_terminated"):
+        length = most + 1
+    if (length or 0) > most:
+        work.enter()
+        g.bulk = work
+
+
+def install(app: Flask) -> None:
+    """Let bulk work go when it is answered."""
+
+    @app.after_request
+    def leave_at_end(response: Response) -> Response:
+        place: BulkWork | None = g.pop("bulk", None)
+        if place is not None:
+            # An answer of any length is sent after this.
+            response.call_on_close(place.leave)
+        return response
