@@ -96,21 +96,23 @@ class Proxy:
                     received = end.recv(65536)
                     if not received:
                         return
-                    if self.delay:
-                        time.sleep(self.delay)
+                    time.sleep(self.delay)
                     if end is client:
                         cutting = self._chance.random() < self.answers_cut
                         server.sendall(received)
-                        continue
-                    if cutting:
+                    elif cutting:
                         self.cuts += 1
                         return
-                    if self.mode is not Mode.HALF:
-                        client.sendall(received)
-                    if self.left is not None:
-                        self.left -= len(received)
-                        if self.left < 0:
-                            self.mode = self.then
+                    else:
+                        self._answer(client, received)
+
+    def _answer(self, client: socket.socket, received: bytes) -> None:
+        if self.mode is not Mode.HALF:
+            client.sendall(received)
+        if self.left is not None:
+            self.left -= len(received)
+            if self.left < 0:
+                self.mode = self.then
 
     def _dial(self) -> socket.socket:
         host = str(self._parameters.get("host") or "/tmp")
