@@ -135,11 +135,15 @@ class LoopLane:
             standing = self._rates.admit_token(caller.token_id, standing)
         except TooManyRequests as failure:
             met = Met(failure, caller)
-            return Passed(body, met, arrival.request_id, counted=True, standing=standing)
+            return Passed(
+                body, met, arrival.request_id, counted=True, standing=standing
+            )
         answer = await self._questions.put(asked)
         if isinstance(answer, DncError):
             met = Met(answer, caller)
-            return Passed(body, met, arrival.request_id, counted=True, standing=standing)
+            return Passed(
+                body, met, arrival.request_id, counted=True, standing=standing
+            )
         written = lane.write(question, answer)
         return Answered(arrival.report(caller, written, standing), written)
 

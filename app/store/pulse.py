@@ -24,7 +24,7 @@ from app.domain.errors import StoreUnavailable
 ASKING_SECONDS = 0.25
 PAUSE_SECONDS = 0.25
 
-# Who waits so long for nothing, and nobody else had an answer meanwhile, knows something.
+# Who waits so long for nothing, while nobody else is answered, knows something.
 TELLING_SECONDS = 0.5
 
 # How often whoever watches a long wait asks, and how long silence may last: a client

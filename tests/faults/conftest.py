@@ -1,6 +1,5 @@
 """A service of two workers whose database a test can break in any way."""
 
-import os
 import shutil
 import tempfile
 import time

@@ -14,6 +14,8 @@ from math import inf
 from tests.faults.ledger import Said
 
 NOWHERE = ""
+# Listed by a change that was not answered, which told nobody the id.
+UNTOLD = "untold"
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,22 @@ def could_have_happened(history: Sequence[Event]) -> bool:
         for index in left:
             if events[index].began > first_end:
                 break
-            for following in _after(events[index], state):
-                waiting.append((done | {index}, following))
+            then = done | {index}
+            waiting += [(then, following) for following in _after(events[index], state)]
     return False
 
 
 def _after(event: Event, state: str) -> list[str]:
     """Return the state after *event*, or none where it cannot happen in *state*."""
-    match event.operation, event.said:
-        case "insert", Said.DONE:
-            return [] if state else [event.entry_id]
-        case "insert", Said.ALREADY:
-            return [state] if state in {event.entry_id, "unknown"} else []
-        case "insert", _:
-            return [state or "unknown"]
-        case "delete", Said.DONE:
-            return [NOWHERE] if state else []
-        case "delete", Said.GONE:
-            return [] if state else [NOWHERE]
-        case "delete", _:
-            return [NOWHERE]
-        case _, Said.LISTED:
-            return [state] if state else []
-        case _:
-            return [] if state else [state]
+    known = state in {event.entry_id, UNTOLD}
+    following = {
+        ("insert", Said.DONE): None if state else event.entry_id,
+        ("insert", Said.ALREADY): state if state and known else None,
+        ("insert", Said.UNKNOWN): state or UNTOLD,
+        ("delete", Said.DONE): NOWHERE if state else None,
+        ("delete", Said.GONE): None if state else NOWHERE,
+        ("delete", Said.UNKNOWN): NOWHERE,
+        ("check", Said.LISTED): state or None,
+        ("check", Said.CLEAR): None if state else NOWHERE,
+    }[event.operation, event.said]
+    return [] if following is None else [following]

@@ -8,7 +8,7 @@ success, what it needs is added to VALUES.
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from email.message import Message
@@ -31,7 +31,6 @@ TAKEN_OFF = "5559990001"
 TAKEN_OFF_BY_ID = "5559990002"
 
 FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -128,20 +127,22 @@ def _described(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
                 yield path, method, operation
 
 
-def _values(name: str, known: Known) -> dict[str, Any]:
-    """Return what the examples do not say, or not so that it would be a success."""
-    if name.startswith("dncUpdate"):
-        return {"id": known.entry_id, "reason": "asked again"}
-    if name.startswith("dncDelete"):
-        return {"phone_number": TAKEN_OFF}
-    if name.startswith("leadsInsert"):
-        return {"campaign_id": known.campaign_id}
-    if name.startswith(("internalDnc", "scrubNumbers")):
-        return {"actionType": "add", "phoneList": "5551234567"}
-    if name == "checkByQuery":
-        return {"phone_number": "5551234567"}
-    if name == "deleteRecord":
-        return {"record_id": f"{known.taken_off_id:024x}"}
+# By the beginning of an operation's id: what the examples do not say, or not so that it
+# would be a success.
+VALUES: Mapping[str, Callable[[Known], Mapping[str, Any]]] = {
+    "dncUpdate": lambda known: {"id": known.entry_id, "reason": "asked again"},
+    "dncDelete": lambda _: {"phone_number": TAKEN_OFF},
+    "leadsInsert": lambda known: {"campaign_id": known.campaign_id},
+    "internalDnc": lambda _: {"actionType": "add", "phoneList": "5551234567"},
+    "scrubNumbers": lambda _: {"phoneList": "5551234567"},
+    "deleteRecord": lambda known: {"record_id": f"{known.taken_off_id:024x}"},
+}
+
+
+def _values(name: str, known: Known) -> Mapping[str, Any]:
+    for beginning, values in VALUES.items():
+        if name.startswith(beginning):
+            return values(known)
     return {}
 
 
@@ -150,7 +151,7 @@ def _operation(
 ) -> Operation:
     name = described["operationId"]
     values = _values(name, known)
-    query, headers = {}, {}
+    query = {}
     for parameter in described.get("parameters", ()):
         key = parameter["name"]
         example = parameter.get("example", parameter["schema"].get("example"))
@@ -161,30 +162,7 @@ def _operation(
             path = path.replace(f"{{{key}}}", str(value))
         elif parameter["in"] == "query" and wanted and value is not None:
             query[key] = str(_true(value, known))
-    schemes = {name for one in described.get("security", ()) for name in one}
-    if "bearer" in schemes:
-        headers["Authorization"] = f"Bearer {known.token}"
-    if "loginId" in schemes:
-        headers["loginId"] = known.token
-    body = None
-    for media_type, content in (
-        described.get("requestBody", {}).get("content", {}).items()
-    ):
-        headers["Content-Type"] = media_type
-        example = content["example"]
-        if isinstance(example, dict):
-            own = {key: value for key, value in values.items() if key in example}
-            if name.startswith("dncUpdate"):
-                own = values
-            example = {
-                key: _true(value, known) for key, value in {**example, **own}.items()
-            }
-        if media_type == FORM:
-            body = urlencode(example).encode()
-        elif media_type == JSON:
-            body = json.dumps(example).encode()
-        else:
-            body = str(example).encode()
+    media_type, body = _body(described, values, known)
     declared = described["responses"]["503"]
     return Operation(
         name=name,
@@ -192,13 +170,36 @@ def _operation(
         method=method.upper(),
         url=known.base + path,
         query=query,
-        headers=headers,
+        headers=_credentials(described, known) | media_type,
         body=body,
         unavailable={
             media_type: {**content["schema"], "components": document["components"]}
             for media_type, content in declared["content"].items()
         },
     )
+
+
+def _credentials(described: Any, known: Known) -> dict[str, str]:
+    schemes = {name for one in described.get("security", ()) for name in one}
+    if "loginId" in schemes:
+        return {"loginId": known.token}
+    return {"Authorization": f"Bearer {known.token}"} if "bearer" in schemes else {}
+
+
+def _body(
+    described: Any, values: Mapping[str, Any], known: Known
+) -> tuple[dict[str, str], bytes | None]:
+    """Return the body, and the header that tells its media type."""
+    if "requestBody" not in described:
+        return {}, None
+    ((media_type, content),) = described["requestBody"]["content"].items()
+    header, example = {"Content-Type": media_type}, content["example"]
+    if not isinstance(example, dict):
+        return header, str(example).encode()
+    true = {key: _true(value, known) for key, value in {**example, **values}.items()}
+    if media_type == FORM:
+        return header, urlencode(true).encode()
+    return header, json.dumps(true).encode()
 
 
 def _true(value: Any, known: Known) -> Any:

@@ -248,6 +248,30 @@ def test_a_database_that_takes_nothing_still_answers(fault, lab):
         assert ready.json()["faults"] == ["the database takes no changes"]
 
 
+def test_a_bypass_that_cannot_be_recorded_is_not_granted(lab):
+    number = LISTED[0][1:]
+    check = lab.doors()["native"].is_listed
+    switch = f"{lab.base}/api/dnc/enable-disable"
+    bearer = {"Authorization": f"Bearer {lab.api.token}"}
+    assert requests.post(switch, json={"enable": False}, headers=bearer, timeout=9).ok
+    try:
+        require(lambda: not check(number), 5)
+
+        with read_only(lab):
+            require(lambda: check(number), 5)
+            assert {check(number) for _ in range(8)} == {True}
+    finally:
+        require(
+            lambda: (
+                requests.post(
+                    switch, json={"enable": True}, headers=bearer, timeout=9
+                ).status_code
+                == 200
+            ),
+            9,
+        )
+
+
 def require_listed(lab: Lab) -> None:
     """What was listed before is listed still."""
     for number in LISTED:

@@ -100,23 +100,23 @@ class Proxy:
                     received = end.recv(65536)
                     if not received:
                         return
-                    if self.delay:
-                        time.sleep(self.delay)
+                    time.sleep(self.delay)
                     if end is client:
                         cutting = self._chance.random() < self.answers_cut
                         server.sendall(received)
-                        continue
-                    if cutting:
+                    elif cutting:
                         self.cuts += 1
                         return
-                    if self._loses(received):
-                        break
-                    if self.mode is not Mode.HALF:
-                        client.sendall(received)
-                    if self.left is not None:
-                        self.left -= len(received)
-                        if self.left < 0:
-                            self.mode = self.then
+                    elif not self._loses(received):
+                        self._answer(client, received)
+
+    def _answer(self, client: socket.socket, received: bytes) -> None:
+        if self.mode is not Mode.HALF:
+            client.sendall(received)
+        if self.left is not None:
+            self.left -= len(received)
+            if self.left < 0:
+                self.mode = self.then
 
     def _loses(self, said: bytes) -> bool:
         if not self.lost or self.lost[0] not in said:

@@ -1,0 +1,99 @@
+"""How long a request waits, and when the database is taken for dead. No database."""
+
+import threading
+
+import pytest
+
+from app.domain import patience
+from app.domain.errors import StoreUnavailable
+from app.store.pulse import ASKING_SECONDS, PAUSE_SECONDS, Pulse
+
+
+@pytest.fixture(autouse=True)
+def served():
+    patience.begin()
+    yield
+    patience.begin()
+
+
+def test_a_request_waits_for_all_its_answers_no_longer_than_for_one():
+    patience.spend(patience.REQUEST_SECONDS - 0.25)
+
+    assert patience.left(1.0) == pytest.approx(0.25)
+    patience.spend(1.0)
+    assert patience.left(1.0) == 0.0
+    patience.begin()
+    assert patience.left(1.0) == 1.0
+
+
+def test_the_wait_for_a_thread_counts_once():
+    patience.queued(1.0)
+    patience.begin()
+    assert patience.left(9.0) == pytest.approx(patience.REQUEST_SECONDS - 1.0)
+
+    patience.queued(0.0)
+    patience.begin()
+    assert patience.left(9.0) == patience.REQUEST_SECONDS
+
+
+def test_who_serves_nobody_may_wait_as_usual():
+    left: list[float] = []
+
+    def work() -> None:
+        patience.spend(5.0)
+        patience.limit(0.1)
+        left.append(patience.left(20.0))
+
+    working = threading.Thread(target=work)
+    working.start()
+    working.join()
+
+    assert left == [20.0]
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_one_asks_a_dead_database_and_everybody_else_is_refused_at_once():
+    clock = Clock()
+    pulse = Pulse(clock)
+    clock.now += 2
+    pulse.missed(began=clock.now - 1.4, seconds=1.4)
+
+    assert pulse.admit() == ASKING_SECONDS
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            pulse.admit()
+    clock.now += ASKING_SECONDS + PAUSE_SECONDS
+    assert pulse.admit() == ASKING_SECONDS
+    pulse.answered(clock.now)
+    assert pulse.admit() is None
+
+
+def test_a_database_that_answers_somebody_is_not_dead():
+    clock = Clock()
+    pulse = Pulse(clock)
+    began = clock.now
+    clock.now += 1
+    pulse.answered(clock.now)
+    clock.now += 0.4
+
+    pulse.missed(began, seconds=1.4)
+
+    assert pulse.admit() is None
+
+
+def test_who_had_hardly_any_time_left_knows_nothing_of_the_database():
+    clock = Clock()
+    pulse = Pulse(clock)
+    clock.now += 2
+
+    pulse.missed(began=clock.now - 0.1, seconds=0.1)
+
+    assert pulse.admit() is None
