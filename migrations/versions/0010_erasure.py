@@ -5,6 +5,10 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
+# As far as its tables go; who has erased a number goes back to none that knows of no
+# stand-ins (docs/privacy.md).
+serves_from = "0004"
+
 # A forgotten number is kept as a keyed hash of it, which is negative, so that it is no
 # number, and unique where the number was. Whether an organisation has any of them is
 # told where every question looks already: by a digest of the key that made them. What

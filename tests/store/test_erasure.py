@@ -432,7 +432,7 @@ def test_the_history_of_an_erased_number_tells_everything_but_what_was_personal(
     subject = Subject(numbers=(NUMBER,))
     (first, second), total = fresh.histories.find(caller, subject, Page())
     by_id, _ = services.histories.find(caller, Subject(entry_id=entry_id), Page())
-    proof = fresh.histories.prove(caller, NUMBER, None)
+    proof = fresh.proofs.prove(caller, NUMBER, None, [])
 
     assert total == 2
     assert [version.entry.reason for version in (first, second)] == [None, None]
