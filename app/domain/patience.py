@@ -26,6 +26,11 @@ def begin() -> None:
     _left.seconds = REQUEST_SECONDS - _left.queued
 
 
+def end() -> None:
+    """Let this thread wait as usual: it serves nobody."""
+    _left.seconds, _left.queued = None, 0.0
+
+
 def queued(seconds: float) -> None:
     """Take off the thread's next request what it has waited for a thread."""
     _left.queued = seconds

@@ -22,11 +22,12 @@ from tests.store.tampering import KINDS, ROUNDS, Tamper
 PLACES = 50
 
 
-@dataclass(frozen=True)
+@dataclass
 class Within:
     """A database of one transaction, in which somebody has tampered."""
 
     connection: tampering.Connection
+    expect: object = None
 
     @contextmanager
     def repeatable(self, scope: Scope, *, deadline: float | None) -> Iterator[Open]:

@@ -13,7 +13,7 @@ from app.store.pulse import ASKING_SECONDS, PAUSE_SECONDS, Pulse
 def served():
     patience.begin()
     yield
-    patience.begin()
+    patience.end()
 
 
 def test_a_request_waits_for_all_its_answers_no_longer_than_for_one():

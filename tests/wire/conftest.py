@@ -222,20 +222,30 @@ def service_database(server: TestServer, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key of the database that every server serves."""
+    return tmp_path_factory.mktemp("key") / "key"
+
+
+@pytest.fixture(scope="session")
 def service(
-    service_database: str, tmp_path_factory: pytest.TempPathFactory, http_server: str
+    service_database: str,
+    key_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    http_server: str,
 ) -> Iterator[Service]:
     """The service that most wire tests share; each has an organisation of its own."""
     folder = tmp_path_factory.mktemp("service")
-    with serving(folder, {"DATABASE_URL": service_database}, http_server) as running:
+    environment = {"DATABASE_URL": service_database, "DNCD_KEY_FILE": str(key_file)}
+    with serving(folder, environment, http_server) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def administration(service_database: str) -> Iterator[Services]:
+def administration(service_database: str, key_file: Path) -> Iterator[Services]:
     """The services on the running service's database, to prepare tests with."""
     database = Database(service_database, connections=4)
-    yield build_services(database)
+    yield build_services(database, key_file)
     database.close()
 
 
