@@ -15,6 +15,7 @@ from psycopg import conninfo, sql
 
 from app.bootstrap import build_services
 from app.dialects import DIALECTS
+from app.domain import patience
 from app.domain.access import Caller, Organisation
 from app.services import Services
 from app.services.organisations import operator
@@ -63,6 +64,13 @@ class TestServer:
             self.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+@pytest.fixture(autouse=True)
+def unhurried() -> Iterator[None]:
+    """Whatever served a request in this thread, the next test waits as usual."""
+    yield
+    patience.end()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ SECRET_TEXT = 64
 # A question without a calling code is asked under each, and each may block it thrice.
 MATCHES = 1000
 
+TOO_LONG = f"The request line is longer than {limits.REQUEST_LINE_BYTES} bytes."
+
 _TIMES = re.compile(r"\{(?:[0-9]+,)?([0-9]+)\}\$?$")
 _FILES = {"text/csv", "application/octet-stream", "application/xml"}
 
@@ -30,6 +32,7 @@ def publish(document: Schema) -> None:
     for operation in _operations(document):
         for parameter in operation.get("parameters", []):
             _bound(parameter["schema"], limits.REQUEST_LINE_BYTES)
+        operation["responses"].setdefault("414", {"description": TOO_LONG})
         for media_type, content in _contents(operation.get("requestBody", {})):
             if media_type in {FORM, JSON}:
                 _bound(content["schema"], limits.FORM_BYTES)

@@ -23,6 +23,7 @@ from app.store.database import Database
 from app.store.migrations import migrate
 from tests.conftest import make_organisation
 from tests.faults.operations import (
+    ENDED,
     LISTED,
     TAKEN_OFF,
     TAKEN_OFF_BY_ID,
@@ -69,11 +70,15 @@ class Lab:
         return {name: door(keys) for name, door in DOORS.items()}
 
     def prepare(self) -> None:
-        """Put on the list what the operations take off."""
-        for number in (TAKEN_OFF, TAKEN_OFF_BY_ID):
+        """Put on the list what the operations take off, and off what they put on."""
+        ids = {}
+        for number in (TAKEN_OFF, TAKEN_OFF_BY_ID, ENDED):
             form = {"phone_number": number, "phone_code": 1, "campaign_id": 0}
-            taken_off_id = self.api.call("dnc/insert", **form)["id"]
-        self.known = replace(self.known, taken_off_id=int(taken_off_id))
+            ids[number] = int(self.api.call("dnc/insert", **form)["id"])
+        self.api.call("dnc/delete", phone_number=ENDED, phone_code=1, campaign_id=0)
+        self.known = replace(
+            self.known, taken_off_id=ids[TAKEN_OFF_BY_ID], ended_id=ids[ENDED]
+        )
 
     def kill_service(self) -> None:
         """End the service and its workers as a crash of the machine would."""

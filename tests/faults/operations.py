@@ -29,6 +29,7 @@ LISTED = ["15551234567", "15551234568", "17275551212", "19995551200"]
 # What is taken off: a number, and one by its id.
 TAKEN_OFF = "5559990001"
 TAKEN_OFF_BY_ID = "5559990002"
+ENDED = "5559990003"
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -43,6 +44,7 @@ class Known:
     campaign_id: int
     entry_id: int
     taken_off_id: int
+    ended_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ VALUES: Mapping[str, Callable[[Known], Mapping[str, Any]]] = {
     "leadsInsert": lambda known: {"campaign_id": known.campaign_id},
     "internalDnc": lambda _: {"actionType": "add", "phoneList": "5551234567"},
     "scrubNumbers": lambda _: {"phoneList": "5551234567"},
+    "restoreEntry": lambda known: {"id": known.ended_id},
     "deleteRecord": lambda known: {"record_id": f"{known.taken_off_id:024x}"},
 }
 

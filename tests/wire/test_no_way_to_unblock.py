@@ -121,6 +121,8 @@ class Attack:
         values = {
             field.name: self.value(operation, field, ids)
             for field in operation.fields
+            # A key that came before would have nothing done.
+            if field.name != "Idempotency-Key"
             if field.needed
             or operation.means(field) in {Means.TOKEN, Means.USER}
             or self.choose.random() < 0.6

@@ -16,8 +16,8 @@ from tests.wire.vicidial import Box, with_user
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# An Idempotency-Key may be in use, or another request's.
-KEYED = ["409", "422"]
+# An Idempotency-Key may be in use, or another request's; a query may be too long.
+KEYED = ["409", "414", "422"]
 
 # The dialect refuses a request's content with HTTP 200 and `success` false, so 200 is
 # an allowed answer to data that breaks the schema; ``a_refusal_says_so`` sees to the
@@ -64,10 +64,18 @@ CONFIG = {
             "include-path-regex": "^/vicidial/filter$",
             "checks": {
                 "positive_data_acceptance": {
-                    "expected-statuses": ["200", "400", "401", "429"]
+                    "expected-statuses": ["200", "400", "401", "414", "429"]
                 },
                 "negative_data_rejection": {
-                    "expected-statuses": ["200", "400", "401", "403", "413", "429"]
+                    "expected-statuses": [
+                        "200",
+                        "400",
+                        "401",
+                        "403",
+                        "413",
+                        "414",
+                        "429",
+                    ]
                 },
             },
         },

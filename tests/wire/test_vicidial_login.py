@@ -32,10 +32,17 @@ def box(service, administration) -> Box:
 
 @pytest.fixture(scope="module")
 def live_service(
-    service_database: str, tmp_path_factory: pytest.TempPathFactory, http_server: str
+    service_database: str,
+    key_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    http_server: str,
 ) -> Iterator[Service]:
     """A service that speaks the live edition to whom it does not know."""
-    environment = {"DATABASE_URL": service_database, "DNCD_EDITION_VICIDIAL": "live"}
+    environment = {
+        "DATABASE_URL": service_database,
+        "DNCD_KEY_FILE": str(key_file),
+        "DNCD_EDITION_VICIDIAL": "live",
+    }
     folder: Path = tmp_path_factory.mktemp("live")
     with serving(folder, environment, http_server) as running:
         yield running

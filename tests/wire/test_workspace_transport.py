@@ -29,7 +29,7 @@ OPERATIONS = {
     "search": ("GET", "list?search=complaint", None, Grant.READ),
     "delete": ("DELETE", f"delete/{ID}", None, Grant.DELETE),
     "delete without an id": ("DELETE", "delete/", None, Grant.DELETE),
-    "enable-disable": ("POST", "enable-disable", {"enable": False}, Grant.ADMIN),
+    "enable-disable": ("POST", "enable-disable", {"enable": True}, Grant.ADMIN),
 }
 
 
