@@ -15,6 +15,9 @@ from app.domain.errors import Overloaded
 SHARE = 4
 WAIT_SECONDS = 1.0
 
+# A longer page of a list is bulk work.
+MOST_ENTRIES = 200
+
 
 class BulkWork:
     """The places that one worker has for bulk work."""
@@ -52,8 +55,13 @@ def admit(work: BulkWork, most_bytes: Mapping[str, int]) -> None:
     if length is None and request.environ.get("wsgi.input_terminated"):
         length = most + 1
     if (length or 0) > most:
-        work.enter()
-        g.bulk = work
+        take_place(work)
+
+
+def take_place(work: BulkWork) -> None:
+    """Let the request take a place until it is answered; raises Overloaded."""
+    work.enter()
+    g.bulk = work
 
 
 def install(app: Flask) -> None:

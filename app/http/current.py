@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from flask import current_app, g, request
 
 from app.domain.access import Caller, Edition, Grant
+from app.domain.entries import Page
 from app.domain.errors import TokenInvalid
-from app.http.bulk import BulkWork, admit
+from app.http.bulk import MOST_ENTRIES, BulkWork, admit, take_place
 from app.http.proxy import read_address
 from app.http.rates import Rates
 from app.services import Services
@@ -95,6 +96,12 @@ def request_id() -> str:
     """Return this request's id, as ``request_log`` chose it."""
     found: str = g.request_id
     return found
+
+
+def admit_page(page: Page) -> None:
+    """Let a page of very many entries take a place of bulk work; raises Overloaded."""
+    if page.limit > MOST_ENTRIES:
+        take_place(application().bulk_work)
 
 
 def new_request_id() -> str:

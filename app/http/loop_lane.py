@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +18,12 @@ from flask import Flask
 
 from app.domain import patience
 from app.domain.access import Caller
-from app.domain.errors import DncError, StoreUnavailable, TooManyRequests
+from app.domain.errors import (
+    AccessDenied,
+    DncError,
+    StoreUnavailable,
+    TooManyRequests,
+)
 from app.domain.rates import Standing
 from app.domain.rules import Question, Verdict
 from app.http import forms, limits, request_log
@@ -30,6 +36,9 @@ EXTENSION = "dncd.loop_lane"
 
 # What one statement asks for at most.
 TOGETHER = 64
+
+# Threads that look up whoever is not remembered.
+PROVING = 2
 
 # A request with any of these is not one of the usual.
 _UNUSUAL = frozenset({"transfer-encoding", "expect"})
@@ -97,6 +106,7 @@ class LoopLane:
         self._lanes = lanes
         self._trusted_proxies = frozenset(trusted_proxies)
         self._questions = Questions(services.checks.check_all)
+        self._proving = ThreadPoolExecutor(PROVING, thread_name_prefix="tokens")
 
     def serves(self, path: str) -> bool:
         """Whether *path* is a lane's."""
@@ -129,11 +139,14 @@ class LoopLane:
         try:
             standing = self._rates.admit_source(arrival.address)
             asked = self._read(arrival, head, body)
-            if asked is None:
+            if isinstance(asked, str):
+                await self._prove(asked, arrival)
+                asked = self._read(arrival, head, body)
+            if asked is None or isinstance(asked, str):
                 return Passed(body, counted=True, standing=standing)
             caller, question = asked
             standing = self._rates.admit_token(caller.token_id, standing)
-        except TooManyRequests as failure:
+        except (TooManyRequests, StoreUnavailable) as failure:
             met = Met(failure, caller)
             return Passed(
                 body, met, arrival.request_id, counted=True, standing=standing
@@ -147,8 +160,28 @@ class LoopLane:
         written = lane.write(question, answer)
         return Answered(arrival.report(caller, written, standing), written)
 
-    def _read(self, arrival: Arrival, head: Head, body: bytes) -> Asked | None:
-        """Return who asks what, or None if that is not settled here and now."""
+    async def _prove(self, secret: str, arrival: Arrival) -> None:
+        """Have the holder of *secret* looked up; raises StoreUnavailable."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._proving, self._look_up, secret, arrival)
+
+    def _look_up(self, secret: str, arrival: Arrival) -> None:
+        patience.queued(time.perf_counter() - arrival.began)
+        patience.begin()
+        with suppress(AccessDenied):
+            self._access.authenticate(
+                secret,
+                dialect=arrival.dialect,
+                address=arrival.address,
+                request_id=arrival.request_id,
+            )
+
+    def _read(self, arrival: Arrival, head: Head, body: bytes) -> Asked | str | None:
+        """
+        Return who asks what, or None if that is for others to settle.
+
+        The secret alone if nobody remembers who holds it.
+        """
         lane = arrival.lane
         try:
             fields = forms.read_pairs(body)
@@ -164,7 +197,7 @@ class LoopLane:
                 request_id=arrival.request_id,
             )
             if caller is None:
-                return None
+                return secret
             self._access.require(caller, lane.grant)
             return caller, lane.read(fields)
         except (ValueError, DncError):

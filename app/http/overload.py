@@ -16,7 +16,7 @@ from app.http.dialect import Dialect
 EXTENSION = "dncd_overload"
 
 # How long a request may wait to be begun, where others wait as well.
-QUEUE_SECONDS = 0.5
+QUEUE_SECONDS = 1.0
 
 
 class Refusal(NamedTuple):

@@ -2,7 +2,7 @@
 How large each text and list in the OpenAPI document can be.
 
 What a schema bounds more closely keeps that bound. A text of a request without one is
-as long as the body or the request line that it comes in: what is longer is refused.
+as long as the body that it comes in, or a good part of the request line.
 """
 
 import re
@@ -14,6 +14,10 @@ from app.http.forms import FORM, JSON
 
 # Longer than any text that we answer in a member, and than any secret.
 ANSWERED_TEXT = 4096
+
+# Several of which fit into a request line, which refuses what is longer.
+QUERY_TEXT = 1024
+
 SECRET_TEXT = 64
 
 # A question without a calling code is asked under each, and each may block it thrice.
@@ -31,7 +35,7 @@ def publish(document: Schema) -> None:
     """Give every text and list of *document* that has no bound the one that holds."""
     for operation in _operations(document):
         for parameter in operation.get("parameters", []):
-            _bound(parameter["schema"], limits.REQUEST_LINE_BYTES)
+            _bound(parameter["schema"], QUERY_TEXT)
         operation["responses"].setdefault("414", {"description": TOO_LONG})
         for media_type, content in _contents(operation.get("requestBody", {})):
             if media_type in {FORM, JSON}:

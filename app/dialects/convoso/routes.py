@@ -7,7 +7,7 @@ from flask import Response
 from app.dialects.convoso import schemas, wire
 from app.dialects.convoso.errors import WIRE_ERRORS, write_error
 from app.domain.access import Grant
-from app.http.current import require_caller, services
+from app.http.current import admit_page, require_caller, services
 from app.http.dialect import dialect_blueprint
 from app.http.documentation import Described
 from app.http.forms import Fields
@@ -61,6 +61,7 @@ def dnc_search(fields: Fields) -> Response:
     """
     caller = require_caller()
     page = read_page(fields)
+    admit_page(page)
     wanted = wire.read_filter(fields, caller.organisation)
     as_of = wire.read_as_of(fields)
     found, total = services().searches.search(caller, wanted, page, as_of)
@@ -105,6 +106,7 @@ def leads_search(fields: Fields) -> Response:
     """
     caller = require_caller()
     page = read_page(fields)
+    admit_page(page)
     wanted = wire.read_lead_filter(fields, caller.organisation)
     found, total = services().leads.search(caller, wanted, page)
     zone = ZoneInfo(caller.organisation.time_zone)

@@ -8,7 +8,7 @@ from app.dialects.workspace.errors import WIRE_ERRORS, write_body, write_error
 from app.domain.access import Grant
 from app.domain.errors import IdInvalid
 from app.http import limits
-from app.http.current import require_caller, services
+from app.http.current import admit_page, require_caller, services
 from app.http.dialect import dialect_blueprint, needs_token
 from app.http.documentation import Described
 from app.http.forms import read_query, read_whole
@@ -56,6 +56,7 @@ def list_numbers() -> Response:
     caller = require_caller()
     fields = read_query(request)
     number, page = wire.read_page(fields)
+    admit_page(page)
     wanted = wire.read_search(fields, caller.organisation)
     found, total = services().searches.browse(caller, wanted, page)
     records = (wire.write_record(entry, caller.organisation) for entry in found)
