@@ -1,0 +1,1 @@
+"""What tests/store/test_forgotten_organisation.py runs: statements, by steps."""
