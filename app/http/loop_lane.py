@@ -163,10 +163,11 @@ class LoopLane:
     async def _prove(self, secret: str, arrival: Arrival) -> None:
         """Have the holder of *secret* looked up; raises StoreUnavailable."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._proving, self._look_up, secret, arrival)
+        came = time.monotonic()
+        await loop.run_in_executor(self._proving, self._look_up, secret, arrival, came)
 
-    def _look_up(self, secret: str, arrival: Arrival) -> None:
-        patience.queued(time.perf_counter() - arrival.began)
+    def _look_up(self, secret: str, arrival: Arrival, came: float) -> None:
+        patience.queued(time.monotonic() - came)
         patience.begin()
         with suppress(AccessDenied):
             self._access.authenticate(
