@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import select
+import socket
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from granian.rsgi import ProtocolClosed, ProtocolError
@@ -50,6 +51,16 @@ NO_TEXT = "\xff"
 _log = structlog.get_logger()
 
 Headers = list[tuple[str, str]]
+
+
+class Request(NamedTuple):
+    """A request that waits for a thread since it *came*, by the monotonic clock."""
+
+    environ: "WSGIEnvironment"
+    proto: Any
+    client: str
+    came: float
+    refusal: Refusal | None
 
 
 class Bridge:
@@ -100,11 +111,9 @@ class Bridge:
         if refusal is not None and self._waiting >= self._most_waiting:
             self._refuse(refusal, proto)
             return
-        came = time.monotonic()
+        request = Request(environ, proto, scope.client, time.monotonic(), refusal)
         self._waiting += 1
-        await loop.run_in_executor(
-            self._threads, self._begin, loop, environ, proto, came, refusal
-        )
+        await loop.run_in_executor(self._threads, self._begin, loop, request)
 
     async def _try_lane(
         self, scope: Any, headers: Headers, sender: str, proto: Any
@@ -141,22 +150,15 @@ class Bridge:
             return Incoming(loop, proto)
         return io.BytesIO(await _read_whole(proto))
 
-    def _begin(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        environ: "WSGIEnvironment",
-        proto: Any,
-        came: float,
-        refusal: Refusal | None,
-    ) -> None:
-        """Begin with what *came* when, unless it waited too long; for a thread."""
+    def _begin(self, loop: asyncio.AbstractEventLoop, request: "Request") -> None:
+        """Begin with *request*, unless it waited too long; for a thread."""
         loop.call_soon_threadsafe(self._end_waiting)
-        waited = time.monotonic() - came
-        if refusal is not None and waited > QUEUE_SECONDS:
-            self._refuse(refusal, proto)
+        waited = time.monotonic() - request.came
+        if request.refusal is not None and waited > QUEUE_SECONDS:
+            self._refuse(request.refusal, request.proto)
             return
         patience.queued(waited)
-        self._answer(environ, proto)
+        self._answer(request.environ, request.proto, request.client)
 
     def _end_waiting(self) -> None:
         self._waiting -= 1
@@ -167,7 +169,7 @@ class Bridge:
         status = int(refusal.status.partition(" ")[0])
         proto.response_bytes(status, list(refusal.headers), refusal.body)
 
-    def _answer(self, environ: "WSGIEnvironment", proto: Any) -> None:
+    def _answer(self, environ: "WSGIEnvironment", proto: Any, client: str) -> None:
         """Have the application answer; for a thread."""
         status, headers = 500, []
 
@@ -181,9 +183,12 @@ class Bridge:
             if isinstance(parts, list):
                 proto.response_bytes(status, headers, b"".join(parts))
             else:
-                self._pipes.answer(proto, status, headers, parts)
+                self._pipes.answer(proto, status, headers, parts, client)
         except Exception:  # noqa: BLE001  # whatever it is, it is told
-            _log.exception("answer_failed")
+            if getattr(environ["wsgi.input"], "cut", False):
+                _log.info("client_gone")
+            else:
+                _log.exception("answer_broken_off")
             # Of an answer that has begun this is no part.
             proto.response_empty(500, [("Connection", "close")])
         finally:
@@ -248,9 +253,19 @@ class Pipes:
         self._numbers = count()
 
     def answer(
-        self, proto: Any, status: int, headers: Headers, parts: Iterable[bytes]
+        self,
+        proto: Any,
+        status: int,
+        headers: Headers,
+        parts: Iterable[bytes],
+        client: str,
     ) -> None:
-        """Send *parts* as the answer, until its client is gone; for a thread."""
+        """
+        Send *parts* as the answer to *client*, until that is gone; for a thread.
+
+        One that is not sent to its end is cut off, for granian would end it in order.
+        Raises what getting the parts raises.
+        """
         pipe = Path(self._folder.name, str(next(self._numbers)))
         os.mkfifo(pipe, 0o600)
         try:
@@ -261,11 +276,14 @@ class Pipes:
         if writing is None:
             return
         try:
-            # A part of no bytes asks whether anybody still reads.
             for part in parts:
-                if not _write(writing, part):
+                if part and not _write(writing, part):
                     _log.info("client_gone")
+                    _cut_off(client)
                     return
+        except BaseException:
+            _cut_off(client)
+            raise
         finally:
             os.close(writing)
 
@@ -288,19 +306,30 @@ def _write(writing: int, part: bytes) -> bool:
     room = select.poll()
     room.register(writing, select.POLLOUT)
     left = memoryview(part)
-    while True:
-        events = room.poll(PATIENCE_SECONDS * 1000 if left else 0)
-        if any(event & (select.POLLERR | select.POLLHUP) for _, event in events):
-            return False
-        if not left:
-            return True
-        if not events:
+    while left:
+        if not room.poll(PATIENCE_SECONDS * 1000):
             return False
         with suppress(BlockingIOError):
             try:
                 left = left[os.write(writing, left) :]
             except BrokenPipeError:
                 return False
+    return True
+
+
+def _cut_off(client: str) -> None:
+    """End the connection to *client* at once, if this process still has it."""
+    host, _, port = client.rpartition(":")
+    peer = host.strip("[]"), int(port)
+    for descriptor in Path("/dev/fd").iterdir():
+        try:
+            connection = socket.socket(fileno=os.dup(int(descriptor.name)))
+        except OSError:
+            # Closed meanwhile, or no socket.
+            continue
+        with connection, suppress(OSError):
+            if connection.getpeername()[:2] == peer:
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def make_environ(scope: Any, headers: Headers, sender: str) -> "WSGIEnvironment":

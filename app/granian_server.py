@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from multiprocessing import set_start_method
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
@@ -51,9 +51,6 @@ LEAVE = signal.SIGUSR1
 
 # Up to this size an answer is handed over in one piece.
 AT_ONCE_BYTES = 256 * 1024
-
-# How often to look whether the client of a broken answer has gone.
-ASK_AGAIN_SECONDS = 0.5
 
 _log = structlog.get_logger()
 
@@ -304,9 +301,9 @@ class Gate:
         answer = self._app(environ, begin)
         if isinstance(answer, list):
             return answer
-        if length_told is None:
-            return Stream(answer, body)
-        return _whole(answer) if length_told <= AT_ONCE_BYTES else answer
+        if length_told is None or length_told > AT_ONCE_BYTES:
+            return answer
+        return _whole(answer)
 
 
 def _whole(answer: Iterable[bytes]) -> list[bytes]:
@@ -315,49 +312,6 @@ def _whole(answer: Iterable[bytes]) -> list[bytes]:
         return [b"".join(answer)]
     finally:
         close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-
-
-class Stream:
-    """
-    An answer of no told length, which never looks complete when it is not.
-
-    granian ends an answer in order even if the application failed in the middle of it.
-    This one then stays open, without another byte, until its client gives up; unless
-    the client cut its request off, and with it the way to notice that it has gone.
-    """
-
-    def __init__(self, parts: Iterable[bytes], request: Body) -> None:
-        self._parts = parts
-        self._request = request
-        self._next = iter(parts).__next__
-        self._failed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Return this iterator."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next part; nothing, from time to time, after a failure."""
-        if not self._failed:
-            try:
-                return self._next()
-            except StopIteration:
-                raise
-            except Exception:  # noqa: BLE001  # whatever it is, it is told
-                if self._request.cut:
-                    _log.info("client_gone")
-                    raise StopIteration from None
-                self._failed = True
-                _log.exception("answer_broken_off")
-        # Sent as no byte at all, and refused once the connection is gone.
-        time.sleep(ASK_AGAIN_SECONDS)
-        return b""
-
-    def close(self) -> None:
-        """Let the application clean up."""
-        close = getattr(self._parts, "close", None)
         if close is not None:
             close()
 

@@ -36,7 +36,7 @@ class Histories:
         All from one snapshot, in the order in which they began; an entry that is
         another organisation's has none, like one that never was.
         """
-        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
         stand_ins = self._pseudonyms.of(caller.organisation.id)
         return history.find(self._database.within(scope), subject, page, stand_ins)
 
@@ -49,7 +49,7 @@ class Histories:
         of the entry by which its list holds the number again, and EntryUnknown, also of
         an entry that is another organisation's.
         """
-        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER)
+        scope = Scope(caller.organisation.id, plans=Plans.BY_NUMBER, tells=True)
         for _ in range(ATTEMPTS):
             with suppress(history.Crossed), self._database.transaction(scope) as tx:
                 ended = history.find_ended(tx, entry_id)

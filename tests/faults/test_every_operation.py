@@ -201,7 +201,7 @@ def test_every_operation_is_a_success_while_nothing_is_wrong(lab):
     assert {one.operation.name for one in told} == set(operations.names())
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 @pytest.mark.parametrize("fault", SILENCES, ids=lambda fault: fault.__name__)
 def test_without_the_database_every_operation_is_a_503_in_two_seconds(fault, lab):
     require_silence(fault, lab)

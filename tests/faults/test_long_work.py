@@ -15,7 +15,7 @@ from app.store.migrations import migrate
 from tests.faults.conftest import Lab, login_url, require
 from tests.wire.tcp_proxy import Mode
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 ROWS = 20_000
 SECONDS = 4.0

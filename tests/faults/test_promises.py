@@ -122,7 +122,7 @@ def test_what_was_acknowledged_holds(disturb, lab):
     require_promises(lab, disturb)
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=named)
@@ -172,7 +172,7 @@ def test_racing_clients_see_one_order(lab):
     assert sum(watch_races(lab, 10, seed) for seed in range(8)) == 480
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_racing_clients_see_one_order_twenty_thousand_times(lab):

@@ -39,8 +39,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("--server")
     both = metafunc.definition.get_closest_marker("both_servers")
-    servers = [chosen] if chosen else SERVERS if both else SERVERS[:1]
-    metafunc.parametrize("http_server", servers, scope="session")
+    servers: list[object] = [*SERVERS] if both else [SERVERS[0]]
+    if both and "second" in both.kwargs:
+        second = getattr(pytest.mark, both.kwargs["second"])
+        servers[1:] = [pytest.param(each, marks=second) for each in SERVERS[1:]]
+    metafunc.parametrize(
+        "http_server", [chosen] if chosen else servers, scope="session"
+    )
 
 
 def free_port() -> int:

@@ -69,7 +69,7 @@ def sealed_operations(folder: Path) -> int:
     return found.operations if found else 0
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 def test_the_service_seals_and_anchors_by_itself_and_its_sealer_dies_with_it(
     service: tuple[Service, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -58,6 +58,10 @@ TEXTS = ("Quokka of Rottnest", "Quokka%20of%20Rottnest", "Quokka+of+Rottnest")
 REASON = TEXTS[0]
 SPELLINGS = (f"+1{NATIONAL}", "917-555-0148", "(917) 555 0148", f"0{NATIONAL}x")
 
+# Every field, log and fault: some minutes.
+pytestmark = pytest.mark.soak
+
+
 NOT_ANSWERED = Answer(0, {}, b"")
 
 

@@ -16,7 +16,7 @@ from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 from tests.wire.conftest import serving
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 TOKEN_BURST = 20
 SOURCE_BURST = 60

@@ -52,7 +52,7 @@ def running(folder: Path, http_server: str) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 def test_entries_leads_and_tokens_are_there_again_whatever_ended_the_service(
     tmp_path, http_server
 ):
@@ -97,7 +97,7 @@ def test_the_first_start_makes_a_token_that_nobody_else_can_read(running, folder
     assert secret not in running.log.read_text()
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 def test_a_second_service_on_the_same_data_is_refused_and_disturbs_nobody(
     running, folder
 ):

@@ -188,6 +188,7 @@ def test_a_restore_that_loses_opt_outs_makes_no_lost_number_clear_until_confirme
     assert requests.get(f"{running.api.base}/readyz", timeout=5).ok
 
 
+@pytest.mark.soak
 def test_a_restore_that_loses_nothing_is_not_to_be_confirmed(running: Running) -> None:
     running.wait_until_anchored()
     backup = running.folder / "x.backup"
@@ -204,6 +205,7 @@ def test_a_restore_that_loses_nothing_is_not_to_be_confirmed(running: Running) -
     assert running.command("audit", "verify").endswith("VERIFIED")
 
 
+@pytest.mark.soak
 def test_a_new_host_with_the_key_and_the_backup_serves_what_was_backed_up(
     running: Running, server: TestServer, http_server: str, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from tests.conftest import TestServer, make_organisation
 from tests.wire import stored
 from tests.wire.conftest import Api, Service, serving
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 ROOT = Path(__file__).parents[2]
 NUMBER = "5551234567"

@@ -37,7 +37,8 @@ SECONDS = 8.0
 PATIENCE = 2.0
 
 pytestmark = [
-    pytest.mark.both_servers,
+    pytest.mark.soak,
+    pytest.mark.both_servers(second="soak"),
     pytest.mark.skipif(not Path(NGINX).exists(), reason="nginx is not installed"),
 ]
 
