@@ -40,7 +40,11 @@ def service(
 ) -> Iterator[tuple[Service, dict[str, str]]]:
     """A service that anchors every second, and what its commands need."""
     with server.new_database(template) as url:
-        environment = {"DATABASE_URL": url, "DNCD_ANCHOR_SECONDS": "1"}
+        environment = {
+            "DATABASE_URL": url,
+            "DNCD_SEAL": "on",
+            "DNCD_ANCHOR_SECONDS": "1",
+        }
         with serving(tmp_path, environment, http_server, workers=2) as running:
             yield running, environment
 

@@ -86,7 +86,7 @@ def restored(
         wanted = make_organisation("restored")
         caller = operator(services.organisations.add("test", wanted), "test")
         token = services.access.issue(caller, "everything", EVERY_GRANT)
-        environment = {"DATABASE_URL": url}
+        environment = {"DATABASE_URL": url, "DNCD_SEAL": "on"}
         with serving(tmp_path, environment, http_server, workers=2) as service:
             api = Api(service.base, token, caller, services)
             box = with_user(api, "documented", EVERY_GRANT)
@@ -236,7 +236,7 @@ def test_a_service_on_an_emptied_database_makes_no_new_beginning(
         + "\n"
     )
     with server.new_database() as url:
-        environment = {"DATABASE_URL": url}
+        environment = {"DATABASE_URL": url, "DNCD_SEAL": "on"}
         monkeypatch.setattr(conftest, "wait_until_ready", wait_until_it_says_why_not)
         with serving(tmp_path, environment, http_server) as service:
             asked = {"auth_token": new_secret(), "phone_number": NUMBER}

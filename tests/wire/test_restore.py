@@ -82,7 +82,7 @@ def running(
         wanted = make_organisation("restored")
         caller = operator(services.organisations.add("test", wanted), "test")
         token = services.access.issue(caller, "everything", EVERY_GRANT)
-        environment = {"DATABASE_URL": url, **ENVIRONMENT}
+        environment = {"DATABASE_URL": url, "DNCD_SEAL": "on", **ENVIRONMENT}
         with serving(tmp_path, environment, http_server, workers=2) as service:
             api = Api(service.base, token, caller, services)
             for number in BEFORE:
@@ -216,7 +216,7 @@ def test_a_new_host_with_the_key_and_the_backup_serves_what_was_backed_up(
     (elsewhere / "data").mkdir(parents=True)
 
     with server.new_database() as url:
-        environment = {"DATABASE_URL": url, **ENVIRONMENT}
+        environment = {"DATABASE_URL": url, "DNCD_SEAL": "on", **ENVIRONMENT}
         command.done(["restore", str(backup)], elsewhere, environment)
         # Without its key nothing is served.
         refused = command.run(["serve"], elsewhere, environment)
