@@ -207,11 +207,13 @@ def test_without_the_database_every_operation_is_a_503_in_two_seconds(fault, lab
     require_silence(fault, lab)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", OTHERS, ids=lambda fault: fault.__name__)
 def test_whatever_keeps_the_database_away_it_is_a_503_in_two_seconds(fault, lab):
     require_silence(fault, lab)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", [slow], ids=lambda fault: fault.__name__)
 def test_a_slow_database_makes_an_answer_late_or_a_503(fault, lab):
     with fault(lab):

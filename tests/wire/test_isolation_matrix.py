@@ -127,7 +127,7 @@ def fill(api: Api, name: str, number: str, more: list[str]) -> dict[Means, list[
     services.campaigns.add_purpose(caller, purpose)
     services.leads.define_status(caller, LeadStatus(status, f"{name} status name"))
     campaign = Campaign(0, f"{name}CAMP", f"{name} campaign", "outbound", purpose)
-    campaign_id = {"OURS": 901, "THEM": 902}[name]
+    campaign_id = {"OURS": 8899901, "THEM": 8899902}[name]
     services.campaigns.add(caller, campaign_id, campaign)
     group = Campaign(0, f"{name}FPG", f"{name} group", FILTER_PHONE_GROUP)
     services.campaigns.add(caller, campaign_id + 10, group)
