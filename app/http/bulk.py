@@ -52,7 +52,7 @@ def admit(work: BulkWork, most_bytes: Mapping[str, int]) -> None:
     if most is None:
         return
     length = request.content_length
-    if length is None and request.environ.get("wsgi.input_terminated"):
+    if length is None and "HTTP_TRANSFER_ENCODING" in request.environ:
         length = most + 1
     if (length or 0) > most:
         take_place(work)
