@@ -60,6 +60,8 @@ def start(
                 **inherited(),
                 "DATABASE_URL": url,
                 "DNCD_DATA_DIR": str(home),
+                # One database has one key, whoever serves it.
+                "DNCD_KEY_FILE": str(folder / "key"),
                 "PROMETHEUS_MULTIPROC_DIR": str(home),
                 **extra,
             },
