@@ -113,7 +113,6 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         with database_url(settings, serving=True) as url:
             _prepare_metrics(settings)
             migrate(owner_url(settings, url))
-            _start_key(settings, url)
             _start_first(settings, url)
             with sealing_beside(settings, url):
                 run(settings, url)
@@ -136,15 +135,14 @@ def _granian_server() -> Any:
     return granian_server
 
 
-def _start_key(settings: Settings, url: str) -> None:
-    """Make the key at the first start; raises KeyRefused where it is not the right."""
+def _start_first(settings: Settings, url: str) -> None:
+    """
+    Make the key at the first start, and on an empty database the first organisation.
+
+    Its token is kept in the data directory. Raises KeyRefused for another key.
+    """
     with command_services(settings, url) as services:
         services.keys.start()
-
-
-def _start_first(settings: Settings, url: str) -> None:
-    """On an empty database, make the first organisation and keep its token."""
-    with command_services(settings, url) as services:
         if (loss := services.recovery.find_loss()) is not None:
             click.echo(f"dncd does not answer for any number: {describe(loss)}.")
             return

@@ -9,7 +9,9 @@ from app.domain.keys import Key
 from app.services.keys import Keys
 from app.services.leaves import (
     OPERATION_FIELDS,
+    SEAL_COLUMNS,
     VERSION_FIELDS,
+    named,
     personal_of_operation,
     personal_of_version,
     told,
@@ -22,17 +24,6 @@ from app.store.sealed import Row
 # To sort a very long list takes its time.
 DEADLINE = 24 * 3600.0
 
-_SEAL = (
-    "sequence",
-    "previous_root",
-    "root",
-    "leaves_root",
-    "leaves",
-    "operations",
-    "cluster",
-    "snapshot",
-    "sealed_at",
-)
 _LEAF = (
     "sequence",
     "position",
@@ -73,7 +64,7 @@ class Audit:
                 **{name: told([value])[0] for name, value in head.items()},
             }
             for row in sealed.stream(tx, recoveries.EVERY, {}):
-                yield {"type": "recovery", **_named(recoveries.COLUMNS, row)}
+                yield {"type": "recovery", **named(recoveries.COLUMNS, row)}
             yield from _chain(tx, head["chain"])
             for organisation_id in seals.organisation_ids(tx):
                 seals.enter(tx, organisation_id)
@@ -88,11 +79,11 @@ class Audit:
 def _chain(tx: Open, chain: str) -> Iterator[Record]:
     """Yield each seal, then its leaves; a leaf without a seal where it would be."""
     seal_rows = (
-        (row[0], -1, {"type": "seal", "chain": chain, **_named(_SEAL, row)})
+        (row[0], -1, {"type": "seal", "chain": chain, **named(SEAL_COLUMNS, row)})
         for row in sealed.stream(tx, seals.EVERY_SEAL, {})
     )
     leaf_rows = (
-        (row[0], row[1], {"type": "leaf", **_named(_LEAF, row)})
+        (row[0], row[1], {"type": "leaf", **named(_LEAF, row)})
         for row in sealed.stream(tx, seals.EVERY_LEAF, {})
     )
     for _, _, record in merge(seal_rows, leaf_rows, key=lambda each: each[:2]):
@@ -110,7 +101,7 @@ def _history(tx: Open, key: Key, organisation_id: int) -> Iterator[Record]:
         for row in sealed.every(tx, sealed.EVERY_VERSION, organisation_id)
     )
     ends = (
-        (row[5], 2, {"type": "ended", **_named(verify.ENDED_FIELDS, row)})
+        (row[5], 2, {"type": "ended", **named(verify.ENDED_FIELDS, row)})
         for row in sealed.every(tx, sealed.EVERY_END, organisation_id)
     )
     for _, _, record in merge(operations, versions, ends, key=lambda each: each[:2]):
@@ -120,7 +111,7 @@ def _history(tx: Open, key: Key, organisation_id: int) -> Iterator[Record]:
 def _operation(key: Key, row: Row) -> Record:
     return {
         "type": "operation",
-        **_named(verify.OPERATION_FIELDS, row[:OPERATION_FIELDS]),
+        **named(verify.OPERATION_FIELDS, row[:OPERATION_FIELDS]),
         "personal": personal_of_operation(key, row).as_record(),
     }
 
@@ -128,10 +119,6 @@ def _operation(key: Key, row: Row) -> Record:
 def _version(key: Key, row: Row) -> Record:
     return {
         "type": "version",
-        **_named(verify.VERSION_FIELDS, row[:VERSION_FIELDS]),
+        **named(verify.VERSION_FIELDS, row[:VERSION_FIELDS]),
         "personal": personal_of_version(key, row).as_record(),
     }
-
-
-def _named(names: Sequence[str], row: Row) -> dict[str, object]:
-    return dict(zip(names, told(row), strict=True))

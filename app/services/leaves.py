@@ -16,6 +16,20 @@ FEW = 2_000
 AT_ONCE = 20_000
 
 SALT_BYTES = 16
+
+# What an export and a proof pack tell of a seal.
+SEAL_COLUMNS = (
+    "sequence",
+    "previous_root",
+    "root",
+    "leaves_root",
+    "leaves",
+    "operations",
+    "cluster",
+    "snapshot",
+    "sealed_at",
+)
+
 OPERATION_FIELDS = len(verify.OPERATION_FIELDS)
 VERSION_FIELDS = len(verify.VERSION_FIELDS)
 
@@ -156,3 +170,8 @@ def told(values: Sequence[object]) -> list[object]:
         value.isoformat(timespec="microseconds") if type(value) is datetime else value
         for value in values
     ]
+
+
+def named(names: Sequence[str], row: Row) -> dict[str, object]:
+    """Return the values of *row* as they are written, by their *names*."""
+    return dict(zip(names, told(row), strict=True))

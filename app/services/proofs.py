@@ -17,11 +17,12 @@ from app.domain.phone import PhoneNumber
 from app.services.keys import Keys
 from app.services.leaves import (
     OPERATION_FIELDS,
+    SEAL_COLUMNS,
     VERSION_FIELDS,
     Personal,
+    named,
     personal_of_operation,
     personal_of_version,
-    told,
 )
 from app.services.sealing import Sealing
 from app.services.settling import settle
@@ -38,18 +39,7 @@ SHOWN_WHOLE = 100
 # So many seals at most are shown between an operation's and the next anchor.
 LONGEST_CHAIN = 5000
 
-_SEAL = (
-    "chain",
-    "sequence",
-    "previous_root",
-    "root",
-    "leaves_root",
-    "leaves",
-    "operations",
-    "cluster",
-    "snapshot",
-    "sealed_at",
-)
+_SEAL = ("chain", *SEAL_COLUMNS)
 
 _E164 = 8
 
@@ -136,7 +126,7 @@ def _seal(tx: Open, proof: Proof, key: Key | None, anchors: Sequence[Anchor]) ->
         last = anchor.sequence if anchor else place.sequence
         if place.sequence not in chain or last not in chain:
             for row in seal_proofs.find_seals(tx, place.sequence, last):
-                chain[row[1]] = dict(zip(_SEAL, told(row), strict=True))
+                chain[row[1]] = named(_SEAL, row)
         if anchor is not None:
             used[anchor.sequence] = anchor
         found[place.operation_id] = SealProof(
@@ -251,7 +241,7 @@ def _record(
     """Return a row as an export has it; of what is not *shown* the digest alone."""
     record: dict[str, object] = {
         "type": kind,
-        **dict(zip(names, told(row), strict=True)),
+        **named(names, row),
     }
     if personal is not None:
         record["personal"] = (
