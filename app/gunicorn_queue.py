@@ -24,6 +24,10 @@ from gunicorn.workers.gthread import _DEFER, ThreadWorker
 from app.http import limits, metrics, overload
 from app.http.overload import QUEUE_SECONDS
 
+# Nobody is let join a line as long as this. It is shorter than what may be waited, for
+# who is refused on joining costs no thread.
+JOIN_SECONDS = 0.8 * QUEUE_SECONDS
+
 # Connections that are taken in before anything else is looked at.
 ACCEPTED_AT_ONCE = 16
 
@@ -135,7 +139,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             self.finish_request(conn, _done(_DEFER))
             return
         if (
-            self._waited > QUEUE_SECONDS or read_waited(conn.sock) > QUEUE_SECONDS
+            self._waited > JOIN_SECONDS or read_waited(conn.sock) > QUEUE_SECONDS
         ) and self._is_crowded():
             stays = self._refuse(conn)
             if stays is not None:

@@ -94,7 +94,7 @@ class OpenLoop:
 
     def _send(self, outcome: Outcome) -> bool:
         if self._idle:
-            client = self._idle.pop()
+            client = self._idle.popleft()
         elif len(self._busy) < self._most:
             try:
                 client = Client(*self._address)
@@ -133,7 +133,11 @@ class OpenLoop:
                 continue
             client.received += part
             self._take_answer(client, outcome)
-        for client in [c for c in self._busy.values() if now - c.asked_at > PATIENCE]:
+        # Whoever asked first stands first.
+        while self._busy:
+            client = next(iter(self._busy.values()))
+            if now - client.asked_at <= PATIENCE:
+                return
             self._drop(client, outcome, "gave up")
 
     def _take_answer(self, client: Client, outcome: Outcome) -> None:
