@@ -3,6 +3,7 @@
 import click
 
 from app.bootstrap import build_app
+from app.http import openapi as document
 from app.settings import Settings
 
 
@@ -10,4 +11,4 @@ from app.settings import Settings
 def openapi() -> None:
     """Print the OpenAPI document."""
     app = build_app(Settings.from_environment({}), "")
-    click.echo(app.extensions["dncd_openapi"], nl=False)
+    click.echo(document.read(app), nl=False)

@@ -102,7 +102,7 @@ def create_app(  # noqa: PLR0913  one parameter a part
     app.register_blueprint(openapi.blueprint)
     bulk.install(app)
     overload.install(app, dialects)
-    app.extensions["dncd_openapi"] = openapi.write(api, dialects)
+    openapi.install(app, api, dialects)
     return app
 
 

@@ -4,6 +4,7 @@ The OpenAPI document: made from the code, published at /openapi.yaml, browsed at
 OpenAPI 3.0.3, because every SDK generator reads it.
 """
 
+from threading import Lock
 from typing import Any
 
 import yaml
@@ -14,6 +15,8 @@ from app import __version__
 from app.http import idempotency, sizes
 from app.http.dialect import Dialect
 from app.http.documentation import AUTH_TOKEN, BEARER
+
+EXTENSION = "dncd_openapi"
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -34,8 +37,7 @@ blueprint = Blueprint("openapi", __name__)
 @blueprint.get("/openapi.yaml")
 def document() -> Response:
     """Answer the OpenAPI document."""
-    text: str = current_app.extensions["dncd_openapi"]
-    return Response(text, content_type="application/yaml")
+    return Response(read(current_app), content_type="application/yaml")
 
 
 @blueprint.get("/docs")
@@ -70,8 +72,34 @@ def configure(app: Flask) -> None:
     }
 
 
-def write(api: Api, dialects: tuple[Dialect, ...]) -> str:
-    """Return the document as YAML, its keys in the order of the code."""
+class Document:
+    """The document as YAML, written when it is first read: that takes a while."""
+
+    def __init__(self, api: Api, dialects: tuple[Dialect, ...]) -> None:
+        self._api = api
+        self._dialects = dialects
+        self._writing = Lock()
+        self._text = ""
+
+    def read(self) -> str:
+        """Return the document, its keys in the order of the code."""
+        with self._writing:
+            self._text = self._text or _write(self._api, self._dialects)
+            return self._text
+
+
+def install(app: Flask, api: Api, dialects: tuple[Dialect, ...]) -> None:
+    """Let *app* tell what *api* and *dialects* promise."""
+    app.extensions[EXTENSION] = Document(api, dialects)
+
+
+def read(app: Flask) -> str:
+    """Return the document of *app*, as openapi.yaml holds it."""
+    document: Document = app.extensions[EXTENSION]
+    return document.read()
+
+
+def _write(api: Api, dialects: tuple[Dialect, ...]) -> str:
     document: dict[str, Any] = api.spec.to_dict()
     # flask-smorest publishes this whether or not anything uses it.
     schemas = document["components"]["schemas"]

@@ -1,15 +1,13 @@
 """Every operation that changes something takes an Idempotency-Key, and says so."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.openapi_document import read_document
 from tests.wire.keyed import CHANGING, KEY, LOOKING
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+DOCUMENT = read_document()
 
 
 def operations() -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from openapi_spec_validator import validate
 from app.bootstrap import build_app
 from app.dialects import DIALECTS
 from app.domain import errors
+from app.http import openapi
 from app.http.dialect import Dialect
 from app.settings import Settings
 
@@ -28,7 +29,7 @@ NEVER = {
 @pytest.fixture(scope="module")
 def text() -> str:
     app = build_app(Settings.from_environment({}), "")
-    return str(app.extensions["dncd_openapi"])
+    return openapi.read(app)
 
 
 def test_the_committed_document_is_what_the_code_says(text: str) -> None:

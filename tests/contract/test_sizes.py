@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from app.domain.rates import read_rate
 from app.http import bulk, limits, overload, sizes
 from app.settings import Settings
+from tests.openapi_document import read_document
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,8 +31,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
-    return found
+    return read_document()
 
 
 def parts_of(

@@ -12,13 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from email.message import Message
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import yaml
-
-OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
+from tests.openapi_document import read_document
 
 # The examples' own, for which what is true here is put in.
 TOKEN = "dncd_0123456789abcdefghijkl012345"
@@ -101,11 +98,6 @@ class Answer:
     headers: Message
     text: str
     seconds: float
-
-
-def read_document() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(OPENAPI.read_text())
-    return document
 
 
 def names() -> list[str]:

@@ -3,16 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import requests
-import yaml
 
+from tests.openapi_document import read_document
 from tests.wire.conftest import Api
 from tests.wire.vicidial import Box
 
-ROOT = Path(__file__).resolve().parents[2]
 FORM = "application/x-www-form-urlencoded"
 # What stands in a path for an id.
 RECORD = "0" * 24
@@ -63,7 +61,7 @@ class Operation:
 
 def operations() -> Iterator[Operation]:
     """Yield every operation; a GET takes the example of the form beside it."""
-    document = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    document = read_document()
     for path, item in document["paths"].items():
         examples = {
             method: next(iter(operation["requestBody"]["content"].items()))

@@ -9,13 +9,12 @@ operations use it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any
 
 import requests
-import yaml
 
-DOCUMENT = Path(__file__).parents[2] / "openapi.yaml"
+from tests.openapi_document import read_document
+
 SECONDS = 20
 
 
@@ -148,7 +147,7 @@ class Operation:
 
 def read_operations() -> list[Operation]:
     """Return all of the document's operations."""
-    document = yaml.safe_load(DOCUMENT.read_text())
+    document = read_document()
     return [
         operation
         for path, item in document["paths"].items()

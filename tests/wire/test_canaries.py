@@ -31,7 +31,6 @@ import psutil
 import psycopg
 import pytest
 import requests
-import yaml
 from psycopg import conninfo
 
 from app.bootstrap import build_services
@@ -41,14 +40,13 @@ from app.store import embedded
 from app.store.database import Database
 from app.store.migrations import migrate
 from tests.conftest import make_organisation
+from tests.openapi_document import read_document
 from tests.wire import command
 from tests.wire.conftest import Service, free_port, serving
 from tests.wire.raw_http import JSON, Answer, exchange, form, request
 from tests.wire.tcp_proxy import Mode, Proxy, proxied
 
-OPERATIONS: dict[str, dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).resolve().parents[2] / "openapi.yaml").read_text()
-)["paths"]
+OPERATIONS: dict[str, dict[str, Any]] = read_document()["paths"]
 
 # Digits that nothing else here brings about.
 NATIONAL = "9175550148"
@@ -279,9 +277,7 @@ def every_way() -> Iterator[Asked]:
 
 def properties(schema: dict[str, Any]) -> Iterator[str]:
     if "$ref" in schema:
-        document = yaml.safe_load(
-            (Path(__file__).resolve().parents[2] / "openapi.yaml").read_text()
-        )
+        document = read_document()
         for step in schema["$ref"].removeprefix("#/").split("/"):
             document = document[step]
         schema = document
