@@ -1,16 +1,15 @@
-"""Where the concrete parts meet: settings and a database become services."""
+"""
+Where the concrete parts meet: settings and a database become services.
 
-import atexit
-from collections.abc import Callable, Iterator
+What serves HTTP is added in ``app.web``, for a command that does not serve starts
+sooner without it.
+"""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flask import Flask
-
-from app.dialects import DIALECTS
 from app.domain.erasure import Pseudonyms
-from app.http.application import create_app
-from app.http.rates import Rates
 from app.services import Services
 from app.services.access import Access
 from app.services.audit import Audit
@@ -30,7 +29,7 @@ from app.services.proofs import Proofs
 from app.services.readiness import Readiness
 from app.services.recovery import Recovery
 from app.services.retention import Retention
-from app.services.scrubs import ASKING, Scrubs
+from app.services.scrubs import Scrubs
 from app.services.sealing import Sealing
 from app.services.searches import Searches
 from app.services.suppressions import Suppressions
@@ -80,43 +79,6 @@ def build_services(
         sealing=sealing,
         searches=Searches(database, pseudonyms),
         suppressions=Suppressions(database, guards, pseudonyms),
-    )
-
-
-def build_rates(settings: Settings) -> Rates:
-    """Return the rates of this host, to be shared by workers forked after this."""
-    return Rates(
-        settings.rate_per_token, settings.rate_per_source, settings.guesses_per_source
-    )
-
-
-def build_app(
-    settings: Settings,
-    database_url: str,
-    at_end: Callable[[Callable[[], None]], object] = atexit.register,
-    rates: Rates | None = None,
-) -> Flask:
-    """
-    Return the web application of one worker, with a pool of its own.
-
-    What must be closed when the worker ends is told to *at_end*. *rates* are what all
-    workers keep together; without, this one keeps its own.
-    """
-    database = Database(
-        database_url,
-        # A thread that scrubs a list asks about two parts of it at a time.
-        connections=settings.threads * ASKING,
-        prepare_statements=settings.prepare_statements,
-    )
-    # A pool that is left to the interpreter's end holds it up for seconds a thread.
-    at_end(database.close)
-    return create_app(
-        build_services(database, settings.key_file, settings.anchor_file),
-        DIALECTS,
-        editions=settings.editions,
-        trusted_proxies=settings.trusted_proxies,
-        bounds=rates or build_rates(settings),
-        threads=settings.threads,
     )
 
 

@@ -5,9 +5,9 @@ The WSGI application, for a server of one's own choice.
 DATABASE_URL must name a database that ``dncd migrate`` has prepared.
 """
 
-from app.bootstrap import build_app
 from app.domain.errors import SettingInvalid
 from app.settings import Settings
+from app.web import build_app
 
 _settings = Settings.from_environment()
 if _settings.database_url is None:

@@ -2,9 +2,9 @@
 
 import click
 
-from app.bootstrap import build_app
 from app.http import openapi as document
 from app.settings import Settings
+from app.web import build_app
 
 
 @click.command()

@@ -12,7 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app import gunicorn_conf
-from app.bootstrap import build_app, build_rates, command_services
+from app.bootstrap import command_services
 from app.cli import session
 from app.cli.sealer import sealing_beside
 from app.cli.session import actor, database_url, owner_url, told_in_one_line
@@ -23,6 +23,7 @@ from app.http import loop_lane, metrics, request_log
 from app.http.loop_lane import LoopLane
 from app.settings import Settings
 from app.store.migrations import migrate
+from app.web import build_app, build_rates
 
 FIRST_ORGANISATION = Organisation(
     id=0,

@@ -6,12 +6,12 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from app.bootstrap import build_app
 from app.dialects import DIALECTS
 from app.domain import errors
 from app.http import openapi
 from app.http.dialect import Dialect
 from app.settings import Settings
+from app.web import build_app
 
 ROOT = Path(__file__).resolve().parents[2]
 
