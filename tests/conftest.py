@@ -54,7 +54,7 @@ class TestServer:
         name = f"test_{uuid.uuid4().hex}"
         create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template:
-            create += sql.SQL(" TEMPLATE {} STRATEGY WAL_LOG").format(
+            create += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(
                 sql.Identifier(template)
             )
         self.execute(create)
@@ -83,14 +83,7 @@ def server() -> Iterator[TestServer]:
     folder = Path(tempfile.mkdtemp(prefix="dncd-tests-"))
     try:
         with embedded.owned(folder) as running:
-            found = TestServer(running.url)
-            # What is in it need not outlive the machine; that it may outlive its
-            # processes is none of these settings' business.
-            for setting in ("fsync", "full_page_writes"):
-                name = sql.Identifier(setting)
-                found.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(name))
-            found.execute(sql.SQL("SELECT pg_reload_conf()"))
-            yield found
+            yield TestServer(running.url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
