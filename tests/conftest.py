@@ -23,6 +23,9 @@ from app.store import embedded
 from app.store.database import Database
 from app.store.migrations import migrate
 
+# Most of it is never used; each of several processes has a server of its own.
+MEMORY_BYTES = 4 * 2**30
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let whoever runs the tests choose the HTTP server of them all."""
@@ -80,12 +83,20 @@ def server() -> Iterator[TestServer]:
         yield TestServer(url)
         return
     # Not pytest's own folder: PostgreSQL, which may not be root, could not enter it.
-    folder = Path(tempfile.mkdtemp(prefix="dncd-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="dncd-tests-", dir=memory()))
     try:
         with embedded.owned(folder) as running:
             yield TestServer(running.url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def memory() -> Path | None:
+    """A file system in memory that is large enough, if there is one."""
+    found = Path("/dev/shm")
+    if not found.is_dir() or shutil.disk_usage(found).free < MEMORY_BYTES:
+        return None
+    return found
 
 
 @pytest.fixture(scope="session")

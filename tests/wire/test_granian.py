@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,22 @@ def run(port: int) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port of a server of ``answer``."""
+    with serving_answer() as (port, _):
+        yield port
+
+
 @pytest.fixture
 def started() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    """The port and the parent process of a server of ``answer``."""
+    """The port and the parent process of a server that a test may harm."""
+    with serving_answer() as found:
+        yield found
+
+
+@contextmanager
+def serving_answer() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(port)],
@@ -110,8 +123,7 @@ def receive(connection: socket.socket, seconds: float) -> bytes:
     return received
 
 
-def test_an_answer_is_sent_while_its_request_still_comes(started):
-    port, _ = started
+def test_an_answer_is_sent_while_its_request_still_comes(port):
     with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
         connection.sendall(request("/", length=2 * limits.FORM_BYTES))
         for letter in (b"a", b"b"):
@@ -119,8 +131,7 @@ def test_an_answer_is_sent_while_its_request_still_comes(started):
             assert letter * 4 in receive(connection, 0.5)
 
 
-def test_an_answer_that_broke_off_never_looks_complete(started):
-    port, _ = started
+def test_an_answer_that_broke_off_never_looks_complete(port):
     with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
         connection.sendall(request("/broken", b"abcd"))
         began = time.monotonic()
@@ -133,8 +144,7 @@ def test_an_answer_that_broke_off_never_looks_complete(started):
         assert worker(port)
 
 
-def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(started):
-    port, _ = started
+def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(port):
     with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
         connection.sendall(request("/", b"abcdef", length=12))
         connection.shutdown(socket.SHUT_WR)
@@ -144,26 +154,21 @@ def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(started):
 
 
 @pytest.mark.parametrize("body", [b"1\r\nx\r\n0\r\n\r\n", b"0\r\n\r\n"])
-def test_a_body_in_chunks_is_refused(body, started):
-    port, _ = started
-
+def test_a_body_in_chunks_is_refused(body, port):
     answered = exchange(f"http://127.0.0.1:{port}", chunked("/", body))
 
     assert (answered.status, answered.body) == (411, b"")
     assert answered.headers["connection"] == "close"
 
 
-def test_a_request_holds_nothing_of_the_environment(started):
-    port, _ = started
-
+def test_a_request_holds_nothing_of_the_environment(port):
     found = exchange(f"http://127.0.0.1:{port}", request("/environment", method=b"GET"))
 
     assert b"REQUEST_METHOD" in found.body
     assert b"from the environment" not in found.body
 
 
-def test_an_answer_waits_for_its_client_and_fills_no_memory(started):
-    port, _ = started
+def test_an_answer_waits_for_its_client_and_fills_no_memory(port):
     with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
         connection.sendall(request("/flood", method=b"GET"))
         begun = connection.recv(1000).split(b"\r\n\r\n")[-1]
@@ -184,8 +189,7 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_no_header_passes_for_another(started):
-    port, _ = started
+def test_no_header_passes_for_another(port):
     headers = [b"X_Forwarded_For: 192.0.2.1", b"X-Two: a", b"X-Two: b"]
 
     sent = request("/environment", method=b"GET", headers=headers)
@@ -195,8 +199,7 @@ def test_no_header_passes_for_another(started):
     assert b"'HTTP_X_TWO': 'a,b'" in found.body
 
 
-def test_a_header_that_is_no_text_is_not_taken_for_none(started):
-    port, _ = started
+def test_a_header_that_is_no_text_is_not_taken_for_none(port):
     sent = request("/environment", method=b"GET", headers=["X-Key: ü".encode()])
 
     found = exchange(f"http://127.0.0.1:{port}", sent)
@@ -204,9 +207,7 @@ def test_a_header_that_is_no_text_is_not_taken_for_none(started):
     assert rb"'HTTP_X_KEY': '\xff'" in found.body or "'ÿ'".encode() in found.body
 
 
-def test_a_path_that_is_no_ascii_is_what_wsgi_makes_of_it(started):
-    port, _ = started
-
+def test_a_path_that_is_no_ascii_is_what_wsgi_makes_of_it(port):
     sent = request("/environment/%C3%BC", method=b"GET")
     found = exchange(f"http://127.0.0.1:{port}", sent)
 
@@ -232,8 +233,7 @@ def test_no_worker_outlives_its_parent(started):
     require(lambda: not accepts(port), 10)
 
 
-def test_a_port_that_is_taken_is_refused(started, tmp_path):
-    port, _ = started
+def test_a_port_that_is_taken_is_refused(port, tmp_path):
     chosen = {"DNCD_SERVER": "granian"}
 
     refused = command.run(["serve", "--port", str(port)], tmp_path, chosen)
