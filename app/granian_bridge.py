@@ -12,6 +12,7 @@ import io
 import os
 import select
 import socket
+import stat
 import sys
 import tempfile
 import time
@@ -321,15 +322,15 @@ def _cut_off(client: str) -> None:
     """End the connection to *client* at once, if this process still has it."""
     host, _, port = client.rpartition(":")
     peer = host.strip("[]"), int(port)
-    for descriptor in Path("/dev/fd").iterdir():
-        try:
-            connection = socket.socket(fileno=os.dup(int(descriptor.name)))
-        except OSError:
-            # Closed meanwhile, or no socket.
-            continue
-        with connection, suppress(OSError):
-            if connection.getpeername()[:2] == peer:
-                connection.shutdown(socket.SHUT_RDWR)
+    for entry in Path("/dev/fd").iterdir():
+        # What is closed meanwhile, or not connected, is not whom we look for.
+        with suppress(OSError):
+            descriptor = int(entry.name)
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                if connection.getpeername()[:2] == peer:
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 def make_environ(scope: Any, headers: Headers, sender: str) -> "WSGIEnvironment":

@@ -8,6 +8,7 @@ words. Reaches into granian where its own ways would lose requests or parts of t
 each such place says why.
 """
 
+import asyncio
 import io
 import os
 import signal
@@ -45,6 +46,9 @@ OVERLAP_SECONDS = 1.5
 # A worker that dies so soon will always do so; granian's own bound is the longer one.
 YOUNG_SECONDS = 1.0
 _CRASH_LOOP_SECONDS = 5.5
+
+# What tells a worker to end.
+ENDINGS = {signal.SIGTERM, signal.SIGINT}
 
 # What tells an old worker that a new one takes its place.
 LEAVE = signal.SIGUSR1
@@ -107,12 +111,12 @@ def serve(
         _begin_worker(parent)
         MPServer._spawn_rsgi_worker(*arguments)  # noqa: SLF001
 
-    def load() -> Bridge:
+    def load() -> Worker:
         app, lane = make_app()
         gate = Gate(app)
         signal.signal(LEAVE, gate.leave)
         refusals = overload.find_refusals(app)
-        return Bridge(gate, threads, lane, refusals, gate.is_leaving)
+        return Worker(gate, threads, lane, refusals, gate.is_leaving)
 
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)
@@ -126,9 +130,8 @@ def at_worker_end(action: Callable[[], None]) -> None:
 
 def _begin_worker(parent: int) -> None:
     """Let a worker end when it is told to, and when *parent* is no more."""
-    # Until granian sets its own: the parent's handlers, inherited, would do nothing.
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, signal.SIG_DFL)
+    # Until ``Worker`` lets them come, in all threads that are begun from here on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     # What a terminal sends, the parent passes on.
     os.setpgid(0, 0)
     at_worker_end(lambda: _forget_worker(os.getpid()))
@@ -147,6 +150,19 @@ def _forget_worker(pid: int) -> None:
     """Let the metrics no longer count what only a living process has."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+class Worker(Bridge):
+    """What granian calls in a worker."""
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """
+        Let signals come once *loop* runs.
+
+        One that came before would be kept by uvloop until something else wakes it, and
+        the worker would not end until it is killed.
+        """
+        loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
 
 
 class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us

@@ -15,14 +15,13 @@ from typing import Any
 import pytest
 
 from app import granian_server
-from app.http import limits
+from app.http import limits, request_log
 from tests.wire import command
 from tests.wire.conftest import free_port
 from tests.wire.raw_http import chunked, exchange, request
 
 ROOT = Path(__file__).parents[2]
 FLOOD_BYTES = 2**28
-RUN = "import sys; from tests.wire.test_granian import run; run(int(sys.argv[1]))"
 
 
 def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -55,9 +54,22 @@ def flood() -> Iterator[bytes]:
 
 
 def run(port: int) -> None:
+    request_log.configure()
     granian_server.serve(
         lambda: (answer, None), "127.0.0.1", port, workers=2, threads=2
     )
+
+
+def run_ended(port: int) -> None:
+    """Tell each worker to end just before its loop runs."""
+    begin = granian_server.Worker.__rsgi_init__
+
+    def begin_and_end(self: granian_server.Worker, loop: Any) -> None:
+        begin(self, loop)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    granian_server.Worker.__rsgi_init__ = begin_and_end  # type: ignore[method-assign]
+    run(port)
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +87,13 @@ def started() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
 
 
 @contextmanager
-def serving_answer() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+def serving_answer(
+    begin: str = "run",
+) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_port()
+    program = f"import sys; from {__name__} import {begin}; {begin}(int(sys.argv[1]))"
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(port)],
+        [sys.executable, "-c", program, str(port)],
         cwd=ROOT,
         env={**os.environ, "HTTP_PROXY_SECRET": "from the environment"},
     )
@@ -87,7 +102,11 @@ def serving_answer() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
         yield port, process
     finally:
         process.terminate()
-        process.wait(40)
+        try:
+            # A worker that does not end by itself is killed later than that.
+            process.wait(limits.GRACEFUL_SECONDS - 5)
+        finally:
+            process.kill()
 
 
 def accepts(port: int) -> bool:
@@ -142,6 +161,20 @@ def test_an_answer_that_broke_off_never_looks_complete(port):
     # Both threads of both workers are free again.
     for _ in range(8):
         assert worker(port)
+
+
+def test_an_answer_that_broke_off_leaves_no_descriptor_open(port):
+    def descriptors() -> dict[int, int]:
+        workers = {worker(port) for _ in range(20)}
+        return {pid: len([*Path(f"/proc/{pid}/fd").iterdir()]) for pid in workers}
+
+    before = descriptors()
+    for _ in range(6):
+        with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+            connection.sendall(request("/broken", b"abcd"))
+            receive(connection, 5)
+
+    require(lambda: descriptors() == before, 10)
 
 
 def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(port):
@@ -223,6 +256,12 @@ def test_a_worker_that_was_killed_is_replaced(started):
 
     require(lambda: len({worker(port) for _ in range(20)} - {killed}) == 2, 10)
     assert process.poll() is None
+
+
+def test_a_worker_that_is_told_to_end_before_it_has_begun_ends():
+    with serving_answer("run_ended") as (_, process):
+        # Workers that all end at their birth end the server.
+        assert process.wait(20) == 1
 
 
 def test_no_worker_outlives_its_parent(started):
