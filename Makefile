@@ -6,6 +6,9 @@ DNCD := $(BIN)/dncd
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
+# The tests start the service and its command hundreds of times: compiled once is enough.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve test soak bench check format openapi lock clean
 
 serve: $(VENV)/.runtime
