@@ -6,8 +6,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -234,17 +235,25 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(
-    service_database: str,
-    key_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    http_server: str,
-) -> Iterator[Service]:
-    """The service that most wire tests share; each has an organisation of its own."""
-    folder = tmp_path_factory.mktemp("service")
+def serve_once(
+    service_database: str, key_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Service]]:
+    """Start the service under the server of that name, once for all tests."""
     environment = {"DATABASE_URL": service_database, "DNCD_KEY_FILE": str(key_file)}
-    with serving(folder, environment, http_server) as running:
-        yield running
+    with ExitStack() as running:
+
+        @cache
+        def start(http_server: str) -> Service:
+            folder = tmp_path_factory.mktemp("service")
+            return running.enter_context(serving(folder, environment, http_server))
+
+        yield start
+
+
+@pytest.fixture
+def service(serve_once: Callable[[str], Service], http_server: str) -> Service:
+    """The service that most wire tests share; each has an organisation of its own."""
+    return serve_once(http_server)
 
 
 @pytest.fixture(scope="session")

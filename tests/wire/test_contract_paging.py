@@ -1,5 +1,6 @@
 """Pages of ``dnc/search``: each entry once, newest last, whoever writes meanwhile."""
 
+import psycopg
 import pytest
 
 from tests.wire.answers import page
@@ -9,9 +10,24 @@ SIZE = 250
 
 
 @pytest.fixture
-def listed(api: Api) -> list[str]:
-    """The ids of more entries than a page has by default."""
-    return [str(api.insert(f"55510{n:05}")) for n in range(SIZE)]
+def listed(api: Api, service_database: str) -> list[str]:
+    """The ids of more entries than a page has by default, in their order."""
+    numbers = "\n".join(f"55510{n:05}" for n in range(SIZE))
+    answer = api.session.post(
+        f"{api.base}/v1/dnc/import",
+        params={"phone_code": 1, "campaign_id": 0},
+        data=f"phone\n{numbers}\n",
+        headers={"Authorization": f"Bearer {api.token}", "Content-Type": "text/csv"},
+        timeout=20,
+    )
+    assert answer.json()["success"] is True, answer.text
+    with psycopg.connect(service_database) as connection:
+        rows = connection.execute(
+            "SELECT id::text FROM dnc_entry WHERE organisation_id = %s"
+            " ORDER BY dnc_entry.id",
+            [api.caller.organisation.id],
+        ).fetchall()
+    return [row[0] for row in rows]
 
 
 def ids_of(body: dict) -> list[str]:

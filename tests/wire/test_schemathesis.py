@@ -136,16 +136,30 @@ def fuzzed() -> list[tuple[Api, Box]]:
     return []
 
 
+ANY_HEALTH = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
 @schema.parametrize()
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=8, derandomize=True, **ANY_HEALTH)
 def test_no_request_gets_an_answer_that_is_not_declared(
     case: schemathesis.Case, make_api: MakeApi, fuzzed: list[tuple[Api, Box]]
 ) -> None:
+    ask(case, make_api, fuzzed)
+
+
+@pytest.mark.soak
+@schema.parametrize()
+@settings(max_examples=100, **ANY_HEALTH)
+def test_no_request_of_many_gets_an_answer_that_is_not_declared(
+    case: schemathesis.Case, make_api: MakeApi, fuzzed: list[tuple[Api, Box]]
+) -> None:
+    ask(case, make_api, fuzzed)
+
+
+def ask(
+    case: schemathesis.Case, make_api: MakeApi, fuzzed: list[tuple[Api, Box]]
+) -> None:
+    """Send *case* as somebody who may do everything."""
     if not fuzzed:
         api = make_api()
         fuzzed.append((api, with_user(api, "documented", EVERY_GRANT)))
