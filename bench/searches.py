@@ -17,7 +17,8 @@ from app.dialects.convoso import wire as convoso
 from app.http.paging import read_page
 from app.store import searches as statements
 from app.store import tallies
-from app.store.database import Database, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
 from bench import wire
 from bench.environment import Stage
 from bench.filters import FILTERS

@@ -29,7 +29,8 @@ from app.domain.events import OperationKind
 from app.services.conditions import Conditions
 from app.services.memory import Memory
 from app.store import login_failures, operations, tokens
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 # A revoked token must stop working within a second, on every worker.
 REMEMBERED_SECONDS = 0.5

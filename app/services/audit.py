@@ -18,8 +18,10 @@ from app.services.leaves import (
 )
 from app.services.sealing import Sealing
 from app.store import recoveries, sealed, seals
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from app.store.sealed import Row
+from app.store.transactions import Open
 
 # To sort a very long list takes its time.
 DEADLINE = 24 * 3600.0

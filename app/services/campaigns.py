@@ -9,7 +9,8 @@ from app.domain.errors import CampaignUnknown
 from app.domain.events import OperationKind
 from app.domain.scopes import Campaign, CampaignReference
 from app.store import campaigns, operations
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 
 class Campaigns:

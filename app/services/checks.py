@@ -18,8 +18,10 @@ from app.services.settling import settle
 from app.services.together import Together
 from app.store import campaigns, checks, operations, versions
 from app.store.checks import Row
-from app.store.database import Database, Open, Plans
-from app.store.database import Scope as DatabaseScope
+from app.store.database import Database
+from app.store.roles import Plans
+from app.store.roles import Scope as DatabaseScope
+from app.store.transactions import Open
 
 # So many at once that the database is asked as often as it can answer.
 TOGETHER = 64

@@ -7,7 +7,9 @@ from app.domain.conditions import Standing, find_schema_fault, require_schema
 from app.domain.errors import RecoveryUnconfirmed, StoreUnavailable
 from app.files import anchors
 from app.store import conditions, recoveries
-from app.store.database import Database, Parameters, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Parameters
 
 MISSING = "operations that were anchored are missing: see `dncd recovery show`"
 UNREADABLE = "the anchors' file cannot be read: {}"

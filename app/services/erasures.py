@@ -14,8 +14,10 @@ from app.domain.retention import Forgotten
 from app.services.keys import Keys
 from app.services.leaves import salt_of
 from app.store import erasures, operations
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
 from app.store.erasures import Past
+from app.store.roles import Scope
+from app.store.transactions import Open
 
 
 @dataclass(frozen=True, slots=True)

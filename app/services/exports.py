@@ -7,7 +7,8 @@ from app.domain.access import Caller
 from app.domain.scopes import CampaignReference
 from app.services.settling import settle
 from app.store import bulk, campaigns
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 # One campaign's entries may be few among very many, and far apart.
 DEADLINE = 600.0

@@ -24,7 +24,9 @@ from app.domain.errors import (
 from app.domain.events import OperationKind
 from app.domain.guards import Leave, PendingRelease, Release, Rules
 from app.store import operations, releases
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Open
 
 LARGEST_CAP = 2**31 - 1
 LONGEST_APPROVAL = 720

@@ -13,7 +13,8 @@ from app.domain.errors import (
 from app.domain.events import OperationKind
 from app.domain.history import Subject, Version
 from app.store import history, operations
-from app.store.database import Database, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
 
 # How often two requests may cross before one of them is told to come again.
 ATTEMPTS = 5

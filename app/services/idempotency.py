@@ -14,7 +14,9 @@ from app.domain.errors import (
 )
 from app.domain.idempotency import KeptAnswer
 from app.store import idempotent_requests
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Open
 
 # How often a worker looks for what has expired, and how much of it goes at a time.
 SWEEP_SECONDS = 60.0

@@ -21,7 +21,9 @@ from app.services.directory import Directory, Rejected
 from app.services.staging import Defaults, Staging
 from app.store import bulk, campaigns, operations
 from app.store.bulk import Arranged, Shared
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Open
 
 # How long one answer of the database may take: to sort a very long list, at most.
 DEADLINE = 3600.0

@@ -6,7 +6,8 @@ from app.domain.errors import KeyRefused
 from app.domain.keys import Key
 from app.files import key_file
 from app.store import installation
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 
 class Keys:

@@ -9,7 +9,9 @@ from app.domain.events import OperationKind
 from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.scopes import Campaign
 from app.store import campaigns, leads, operations
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Open
 
 
 class Leads:

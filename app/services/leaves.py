@@ -7,9 +7,9 @@ from app.audit import verify
 from app.audit.verify import Many
 from app.domain.keys import Key
 from app.store import sealed
-from app.store.database import Open
 from app.store.sealed import Reach, Reaches, Row
 from app.store.seals import Leaf, Unsealed
+from app.store.transactions import Open
 
 # What is read at once; an operation with more entries is read bit by bit.
 FEW = 2_000

@@ -10,7 +10,8 @@ from app.domain.events import OperationKind
 from app.domain.guards import Release
 from app.services.guards import Guards
 from app.store import operations, organisations, tokens
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 EVERY_GRANT = frozenset(Grant)
 

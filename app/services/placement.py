@@ -8,7 +8,7 @@ from app.domain.entries import Draft
 from app.domain.scopes import CampaignReference
 from app.store import batches, campaigns
 from app.store.batches import Key
-from app.store.database import Open
+from app.store.transactions import Open
 
 
 def place(tx: Open, drafts: Sequence[Draft]) -> tuple[list[Key], dict[Key, Draft]]:

@@ -27,9 +27,11 @@ from app.services.leaves import (
 from app.services.sealing import Sealing
 from app.services.settling import settle
 from app.store import checks, history, seal_proofs, sealed
-from app.store.database import Database, Open, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
 from app.store.seal_proofs import Place
 from app.store.sealed import Row
+from app.store.transactions import Open
 
 VERSIONS_A_STATEMENT = 1000
 

@@ -3,7 +3,8 @@
 from app.domain.errors import StoreUnavailable
 from app.services.conditions import Conditions
 from app.store import readiness
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 
 class Readiness:

@@ -7,7 +7,8 @@ from app.domain.recoveries import Loss
 from app.services.conditions import MISSING, Conditions
 from app.services.organisations import operator
 from app.store import operations, organisations, recoveries
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 
 class Recovery:

@@ -10,8 +10,9 @@ from app.domain.retention import Forgotten
 from app.services.erasures import forget, require_key
 from app.services.keys import Keys
 from app.store import campaigns, erasures, operations
-from app.store.database import Database, Scope
+from app.store.database import Database
 from app.store.erasures import Place
+from app.store.roles import Scope
 
 # Versions that one transaction forgets.
 PIECE = 2000

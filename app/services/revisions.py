@@ -8,7 +8,7 @@ from app.domain.events import OperationKind
 from app.domain.guards import Release
 from app.services.guards import Gate
 from app.store import campaigns, operations
-from app.store.database import Open
+from app.store.transactions import Open
 
 
 def apply(tx: Open, entry: Entry, revision: Revision) -> Entry:

@@ -12,8 +12,10 @@ from app.services.conditions import Conditions
 from app.services.keys import Keys
 from app.services.leaves import leaves, told
 from app.store import seals
-from app.store.database import Database, Open, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
 from app.store.seals import Head, Leaf, Overtaken, Seal, State, Unsealed
+from app.store.transactions import Open
 
 # Leaves of one seal; what is left waits for the next, which follows at once.
 MOST = 20_000

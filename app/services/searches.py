@@ -21,7 +21,9 @@ from app.store import (
     sizes,
     versions,
 )
-from app.store.database import Database, Open, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
+from app.store.transactions import Open
 
 # What one statement looks up: some tens of milliseconds.
 PIECE = 5000

@@ -32,8 +32,10 @@ from app.store import (
     operations,
     organisations,
 )
-from app.store.database import Database, Open, Plans
-from app.store.database import Scope as DatabaseScope
+from app.store.database import Database
+from app.store.roles import Plans
+from app.store.roles import Scope as DatabaseScope
+from app.store.transactions import Open
 
 # How often two requests may cross before one of them is told to come again.
 ATTEMPTS = 5

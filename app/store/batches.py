@@ -17,8 +17,8 @@ from app.domain.erasure import Names
 from app.domain.guards import Leave
 from app.domain.scopes import scope_of
 from app.store.arrays import write_numbers, write_texts
-from app.store.database import Open
 from app.store.entries import COLUMNS, entry_from
+from app.store.transactions import Open
 
 # Where an entry is, its id and its number.
 Place = tuple[str, int, int]

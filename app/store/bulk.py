@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from app.store import versions
-from app.store.database import Open
+from app.store.transactions import Open
 
 # A row that names no list of its own is of the list that all such rows share.
 STAGE = """

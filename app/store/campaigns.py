@@ -8,8 +8,8 @@ from psycopg.rows import DictRow
 from app.domain.entries import Page
 from app.domain.errors import CampaignExists, CampaignUnknown, PurposeInvalid
 from app.domain.scopes import Campaign, CampaignReference, known_purpose
-from app.store.database import Tx
 from app.store.paging import PAGE_BY_ID
+from app.store.transactions import Tx
 
 # Which campaign a client means: its id goes before its code. Other statements embed it.
 MEANT: LiteralString = """

@@ -12,8 +12,8 @@ from app.domain.erasure import StandIns
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
 from app.domain.scopes import CampaignReference
 from app.store.arrays import write_numbers, write_texts
-from app.store.database import Once, Open, Tx
 from app.store.lookups import Lookup, Rows
+from app.store.transactions import Once, Open, Tx
 
 # One row with the instant, then one for each entry of the numbers. OFFSET keeps them
 # looked up one by one: PostgreSQL might rather read the whole organisation, which it

@@ -6,7 +6,7 @@ from psycopg.rows import DictRow
 
 from app.audit.verify import Anchor
 from app.domain.conditions import Standing
-from app.store.database import Parameters, Tx
+from app.store.transactions import Parameters, Tx
 
 # Newer migrations than the code knows must all say that it may go on.
 SCHEMA: LiteralString = """

@@ -21,7 +21,7 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import Scope, known_purpose
 from app.store import campaigns, operations, organisations
 from app.store.arrays import write_numbers
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 COLUMNS: LiteralString = """
     entry.id, entry.e164, entry.calling_code, entry.campaign_id, entry.purpose,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from psycopg.rows import DictRow
 
 from app.domain.errors import ErasureKeyWrong
-from app.store.database import Open
+from app.store.transactions import Open
 
 # Every question from the commit on is asked under stand-ins as well.
 CLAIM = """

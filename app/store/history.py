@@ -9,8 +9,8 @@ from app.domain.entries import Page
 from app.domain.erasure import NO_NAMES, Names, StandIns
 from app.domain.errors import EntryRepeated
 from app.domain.history import Operation, Subject, Version
-from app.store.database import Tx
 from app.store.entries import entry_from
+from app.store.transactions import Tx
 
 ENTRIES_OF_NUMBERS: LiteralString = """
     SELECT id FROM dnc_entry

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from app.domain.access import Caller
 from app.domain.idempotency import KeptAnswer
-from app.store.database import Open
+from app.store.transactions import Open
 
 # The key is somebody's until the transaction ends; nobody waits for it.
 CLAIM = "SELECT pg_try_advisory_xact_lock(%(lock)s) AS claimed"

@@ -1,6 +1,6 @@
 """The ``installation`` table's one row: which chain of seals, and which key."""
 
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 # Whoever starts first makes the key; the others wait, and then find it.
 LOCK = "SELECT pg_advisory_xact_lock(725105)"

@@ -10,7 +10,7 @@ not seen there reads the clock later than that.
 from datetime import datetime
 
 from app.domain.errors import InstantInvalid
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 # Organisation 0 is whoever changes something without saying for which.
 FIND_UNSETTLED = """

@@ -19,7 +19,8 @@ from app.store.failures import as_domain_errors
 if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
-    from app.store.database import Open, Parameters, Scope
+    from app.store.roles import Scope
+    from app.store.transactions import Open, Parameters
 
 SAVEPOINT = "SAVEPOINT joined"
 

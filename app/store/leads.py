@@ -10,8 +10,8 @@ from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, Scope
 from app.store import campaigns
-from app.store.database import Tx
 from app.store.paging import PAGE_BY_ID
+from app.store.transactions import Tx
 
 INSERT = """
     INSERT INTO lead (

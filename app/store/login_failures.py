@@ -5,7 +5,7 @@ A transaction sees the row whose key it presents, and what has expired. An expir
 counts as none.
 """
 
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 QUEUE = "SELECT pg_advisory_xact_lock(725104, %(queue)s)"
 

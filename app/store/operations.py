@@ -2,7 +2,7 @@
 
 from app.domain.access import Caller
 from app.domain.events import OperationKind
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 APPEND = """
     INSERT INTO operation (

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from app.domain.access import Organisation
 from app.domain.errors import OrganisationExists, OrganisationUnknown
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 # Counting organisations would need to see them all, which nobody may; whether their
 # numbering has begun tells the same.

@@ -1,7 +1,7 @@
 """Whether the database can be trusted with an opt-out: whether it is durable."""
 
 from app.store import server_log
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 SETTINGS = """
     SELECT current_setting('fsync') AS fsync,

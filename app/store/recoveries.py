@@ -7,7 +7,8 @@ from psycopg import errors
 
 from app.audit.verify import Anchor
 from app.domain.recoveries import Loss
-from app.store.database import Open, Scope, Tx
+from app.store.roles import Scope
+from app.store.transactions import Open, Tx
 
 NOTICE = """
     SELECT dncd_notice_loss(%(chain)s::uuid, %(sequence)s, decode(%(root)s, 'hex'))

@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 
 from app.domain.access import Caller
 from app.domain.guards import PendingRelease, Release, Rules
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 # As many ids as a list of pending requests shows of each.
 SHOWN_IDS = 20

@@ -9,8 +9,8 @@ from psycopg.rows import DictRow
 from app.domain.entries import Entry, EntryText, Page
 from app.domain.erasure import StandIns
 from app.store.arrays import write_numbers
-from app.store.database import Tx
 from app.store.entries import COLUMNS, entry_from
+from app.store.transactions import Tx
 
 # One look at each entry: those that match are kept, counted, and a page of them shown.
 SEARCH: LiteralString = f"""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.store import seals
-from app.store.database import Open
 from app.store.sealed import Row
+from app.store.transactions import Open
 
 FIND_LEAVES = """
     SELECT operation_id, sequence, position, hash, made, ended FROM seal_leaf

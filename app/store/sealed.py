@@ -13,7 +13,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import tuple_row
 
-from app.store.database import Open
+from app.store.transactions import Open
 
 Row = tuple[Any, ...]
 

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import errors
 
 from app.domain.errors import KeyRefused
-from app.store.database import Open
+from app.store.transactions import Open
 
 SEE = "SELECT set_config('dncd.seals', 'on', true)"
 

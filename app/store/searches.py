@@ -15,9 +15,9 @@ from app.domain.entries import Entry, EntryFilter, Page
 from app.domain.erasure import NO_NAMES, Names, StandIns
 from app.store import tallies
 from app.store.arrays import write_numbers
-from app.store.database import Tx
 from app.store.entries import COLUMNS, ENTRIES, entry_from
 from app.store.tallies import Tally
+from app.store.transactions import Tx
 
 COUNTED: LiteralString = """
     SELECT total.n AS total,

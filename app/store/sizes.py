@@ -6,7 +6,7 @@ from app.domain.entries import EntryFilter, ListSize
 from app.domain.scopes import CampaignReference
 from app.store import tallies
 from app.store.arrays import write_numbers
-from app.store.database import Open
+from app.store.transactions import Open
 
 # An import may bring old opt-outs: what counts is when they came to be listed here.
 # The newest id of each facet has the newest of those that were never revised.

@@ -15,7 +15,7 @@ from app.domain.dates import Interval
 from app.domain.entries import EntryFilter
 from app.domain.texts import Blank, TextFilter
 from app.store import campaigns
-from app.store.database import Tx
+from app.store.transactions import Tx
 
 QUARTER_SECONDS = 15 * 60
 

@@ -13,8 +13,8 @@ from app.domain.access import Bearer, Grant, Token
 from app.domain.conditions import Standing
 from app.domain.errors import SettingInvalid, TokenUnknown
 from app.store import conditions
-from app.store.database import Tx
 from app.store.organisations import organisation_from
+from app.store.transactions import Tx
 
 # Whoever presents the secret sees its row and its organisation, and no other.
 # Read with it, in the same snapshot: whether the database may be believed at all.

@@ -15,8 +15,8 @@ from app.domain.rules import Listed
 from app.store import searches
 from app.store.arrays import write_numbers
 from app.store.checks import Row
-from app.store.database import Open, Tx
 from app.store.entries import COLUMNS
+from app.store.transactions import Open, Tx
 
 _VERSION: LiteralString = """
     organisation_id, id, e164, calling_code, campaign_id, purpose, reason, evidence,

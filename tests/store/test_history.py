@@ -10,7 +10,8 @@ from app.domain.errors import AlreadySuppressed
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import read_campaign
 from app.services import Services
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 NUMBER = PhoneNumber("1", "5551234567")
 OTHER = PhoneNumber("1", "5551234568")

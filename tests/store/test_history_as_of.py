@@ -29,7 +29,8 @@ from app.services import Services, settling
 from app.services.imports import ImportOptions, Source
 from app.services.organisations import operator
 from app.store import entries
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 
 NUMBER = PhoneNumber("1", "5551234567")

@@ -22,7 +22,8 @@ from app.domain.scopes import Campaign, read_campaign
 from app.services import Services
 from app.services.organisations import operator
 from app.store import history
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 
 NUMBER = PhoneNumber("1", "5551234567")

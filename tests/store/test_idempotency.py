@@ -25,7 +25,8 @@ from app.domain.scopes import read_campaign
 from app.services import Services, idempotency
 from app.services.idempotency import Refusal, Unsettled
 from app.store import idempotent_requests
-from app.store.database import Database, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
 from tests.store.wire_tap import WireTap, tapped
 
 NUMBER = PhoneNumber("1", "5551234567")

@@ -25,7 +25,8 @@ from app.services.imports import (
 )
 from app.services.organisations import operator
 from app.store import bulk
-from app.store.database import BoundedConnection, Scope
+from app.store.connections import BoundedConnection
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store.listing import entries, import_text, rows
 

@@ -8,7 +8,9 @@ from app.domain.errors import SettingInvalid
 from app.services import Services
 from app.services.organisations import EVERY_GRANT
 from app.store import login_failures
-from app.store.database import Database, Once, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Once
 
 KEY = login_key("6666", "198.51.100.7")
 OTHER = login_key("6666", "203.0.113.9")

@@ -12,7 +12,8 @@ from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
 from app.domain.scopes import Campaign, read_campaign
 from app.store.checks import CHECK
-from app.store.database import Database, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
 
 QUESTION = Question(PhoneNumber("1", "5551234567"))
 

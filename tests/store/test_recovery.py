@@ -16,7 +16,8 @@ from app.files import anchors
 from app.services import Services
 from app.services.anchoring import Anchoring
 from app.services.organisations import operator
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store import tampering
 from tests.store.tampering import GLOBAL, number

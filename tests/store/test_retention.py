@@ -15,7 +15,8 @@ from app.domain.rules import Question
 from app.domain.scopes import read_campaign
 from app.services import Services
 from app.services import retention as retention_service
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 
 OLD = PhoneNumber("1", "9175550148")
 YOUNG = PhoneNumber("1", "9175550149")

@@ -13,8 +13,9 @@ from app.domain.errors import EntryForeign, EntryUnknown
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import read_campaign
 from app.services.organisations import operator
-from app.store.database import Database, Scope
+from app.store.database import Database
 from app.store.migrations import migrate
+from app.store.roles import Scope
 from tests.conftest import TestServer, make_organisation
 
 PASSWORD = "made-up"

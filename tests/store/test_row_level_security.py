@@ -15,7 +15,8 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, read_campaign
 from app.services import Services
 from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store import folding
 

@@ -26,7 +26,8 @@ from app.services.anchoring import Anchoring
 from app.services.imports import ImportOptions, Source
 from app.services.organisations import EVERY_GRANT, operator
 from app.store import bulk, operations, seals
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store import tampering
 

@@ -12,7 +12,9 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import Campaign, read_campaign
 from app.services.organisations import operator
 from app.store import searches
-from app.store.database import Database, Open, Plans, Scope
+from app.store.database import Database
+from app.store.roles import Plans, Scope
+from app.store.transactions import Open
 from tests.conftest import TestServer, make_organisation
 from tests.store.test_totals import everything
 

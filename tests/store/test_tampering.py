@@ -14,7 +14,9 @@ from psycopg import conninfo
 from app.audit.verify import Anchor, Report
 from app.bootstrap import build_services
 from app.services.organisations import operator
-from app.store.database import Database, Open, Scope
+from app.store.database import Database
+from app.store.roles import Scope
+from app.store.transactions import Open
 from tests.conftest import TestServer, make_organisation
 from tests.store import tampering
 from tests.store.tampering import KINDS, ROUNDS, Tamper

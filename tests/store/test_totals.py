@@ -19,7 +19,8 @@ from app.domain.scopes import Campaign, CampaignReference, read_campaign
 from app.domain.texts import BLANK, NOT_BLANK
 from app.services import Services
 from app.store import searches, tallies
-from app.store.database import Database, Scope
+from app.store.database import Database
+from app.store.roles import Scope
 from tests.store import folding
 
 REASONS = (None, "DNC", "ConsentRevoked")

@@ -15,8 +15,8 @@ from app.domain.scopes import Campaign
 from app.services.imports import ImportOptions, Source
 from app.services.organisations import EVERY_GRANT
 from app.store import batches, erasures, recoveries, tokens
-from app.store.database import Scope
 from app.store.migrations import newest_revision
+from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store.forgotten.steps import change
 from tests.store.forgotten.world import (

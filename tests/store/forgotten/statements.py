@@ -46,14 +46,14 @@ OF_NOBODY: Mapping[str, str] = {
 # Other statements that have no organisation to take out, and why none is needed.
 EXEMPT: Mapping[str, tuple[str, ...]] = {
     "puts the organisation on": (
-        "database.ENTER",
-        "database.ENTER_TELLING",
+        "roles.ENTER",
+        "roles.ENTER_TELLING",
         "recoveries.ENTER",
         "seals.ENTER",
     ),
     "a setting of the transaction": (
-        "database.ACT",
-        "database.LIMIT",
+        "transactions.ACT",
+        "transactions.LIMIT",
         "idempotent_requests.SWEEPING",
         "seals.PLAN_FREELY",
         "seals.SEE",

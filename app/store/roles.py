@@ -1,0 +1,76 @@
+"""
+As whom the database is asked: under the role ``dncd_app``, for one organisation.
+
+So row-level security holds whoever wrote a statement.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import LiteralString
+
+# For a transaction (*local*), or for the connection until it is told otherwise.
+ENTER: LiteralString = """
+    SELECT set_config('role', 'dncd_app', %(local)s),
+           set_config('dncd.organisation', %(organisation_id)s, %(local)s),
+           set_config('dncd.organisation_name', %(organisation_name)s, %(local)s),
+           set_config('dncd.secret_hash', %(secret_hash)s, %(local)s),
+           set_config('plan_cache_mode', %(plan_cache_mode)s, %(local)s),
+           set_config('enable_seqscan', %(scans)s, %(local)s),
+           set_config('enable_bitmapscan', %(scans)s, %(local)s),
+           set_config('enable_hashjoin', %(joins)s, %(local)s),
+           set_config('enable_mergejoin', %(joins)s, %(local)s)
+"""
+
+# And only where the database is what this process believes it to be: one that was put
+# in its place meanwhile, which takes a new connection, is asked before it answers.
+ENTER_TELLING: LiteralString = f"""
+    {ENTER},
+           dncd_require(
+               %(code)s, %(chain)s::uuid, %(sequence)s::bigint, decode(%(root)s, 'hex')
+           )
+"""
+
+
+class Plans(Enum):
+    """
+    How PostgreSQL plans the statements of a transaction.
+
+    AUTO as it does by itself. BY_INDEX once a connection, whatever the parameters, and
+    by an index alone: for pages of a long list, of which PostgreSQL knows too little to
+    see that it need not read it whole. BY_NUMBER so, and one number after another: its
+    plan must still be good when a list that was short has grown by millions, and when
+    one organisation's is a thousand times as long as the others'.
+    """
+
+    AUTO = ("auto", "on", "on")
+    BY_INDEX = ("force_generic_plan", "off", "on")
+    BY_NUMBER = ("force_generic_plan", "off", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """
+    As whom a transaction sees the database: one organisation, or a proof of one.
+
+    *plans* tells whether its statements are best answered always in the same way, which
+    is then planned once a connection. *tells*: what they say of numbers is believed.
+    """
+
+    organisation_id: int | None = None
+    organisation_name: str = ""
+    secret_hash: bytes = b""
+    plans: Plans = Plans.AUTO
+    tells: bool = False
+
+    def as_parameters(self, *, local: bool) -> Mapping[str, object]:
+        """Return what ENTER wants."""
+        return {
+            "local": local,
+            "organisation_id": str(self.organisation_id or ""),
+            "organisation_name": self.organisation_name,
+            "secret_hash": self.secret_hash.hex(),
+            "plan_cache_mode": self.plans.value[0],
+            "scans": self.plans.value[1],
+            "joins": self.plans.value[2],
+        }
