@@ -44,13 +44,17 @@ class Paged(Request):
     )
 
 
-class Answer(Schema):
-    """What every answer carries; a refusal has its code and text besides."""
+class Part(Schema):
+    """Something that an answer tells."""
 
     class Meta:
         """A client must bear an answer that has grown."""
 
         unknown = EXCLUDE
+
+
+class Answer(Part):
+    """What every answer carries; a refusal has its code and text besides."""
 
     success = fields.Boolean(
         required=True,
@@ -63,3 +67,21 @@ class Answer(Schema):
         metadata={"description": "The refusal in words; only where success is false."}
     )
     message = fields.String(metadata={"description": "The same as text."})
+
+
+def text(description: str, example: str, **more: object) -> fields.String:
+    """Return a text that every answer has; *more* is told of it."""
+    metadata = {"description": description, "example": example, **more}
+    return fields.String(required=True, metadata=metadata)
+
+
+def text_or_null(description: str, example: str, **more: object) -> fields.String:
+    """Return one that may be null in its place."""
+    metadata = {"description": description, "example": example, **more}
+    return fields.String(required=True, allow_none=True, metadata=metadata)
+
+
+def number(description: str, example: int, **more: object) -> fields.Integer:
+    """Return a whole number that every answer has."""
+    metadata = {"description": description, **more, "example": example}
+    return fields.Integer(required=True, metadata=metadata)

@@ -16,7 +16,7 @@ from app.domain.errors import (
 )
 from app.domain.texts import NAME_LENGTH, PURPOSE_LENGTH, REASON_LENGTH
 from app.http.forms import Parameter
-from app.http.schemas import Answer, Paged, Request
+from app.http.schemas import Answer, Paged, Request, number, text
 
 
 def _number(missed: type[Refused] | None = None) -> Parameter:
@@ -51,12 +51,6 @@ def _reason(description: str) -> Parameter:
 
 def _purpose(description: str) -> Parameter:
     return Parameter(description, maxLength=PURPOSE_LENGTH, example="TELEMKT")
-
-
-def _text(description: str, example: str) -> fields.String:
-    return fields.String(
-        required=True, metadata={"description": description, "example": example}
-    )
 
 
 class DncInsert(Request):
@@ -181,50 +175,50 @@ class IdAnswer(Answer):
 class Entry(Schema):
     """An entry of the list; every value is a string."""
 
-    id = _text("The entry's id.", "5083")
-    phone_number = _text("The number without its calling code.", "5551234567")
-    phone_code = _text("Its calling code.", "1")
-    campaign_id = _text("The list: 0, -1 or a campaign.", "0")
-    campaign_uid = _text("The campaign's code.", "0")
-    campaign_name = _text("The campaign's name.", "Global DNC")
-    campaign_type = _text("The campaign's type.", "")
-    purpose = _text("The purpose, or empty.", "")
-    reason = _text("The reason, or empty.", "ConsentRevoked")
-    insert_date = _text("The day of the opt-out.", "2026-03-31")
+    id = text("The entry's id.", "5083")
+    phone_number = text("The number without its calling code.", "5551234567")
+    phone_code = text("Its calling code.", "1")
+    campaign_id = text("The list: 0, -1 or a campaign.", "0")
+    campaign_uid = text("The campaign's code.", "0")
+    campaign_name = text("The campaign's name.", "Global DNC")
+    campaign_type = text("The campaign's type.", "")
+    purpose = text("The purpose, or empty.", "")
+    reason = text("The reason, or empty.", "ConsentRevoked")
+    insert_date = text("The day of the opt-out.", "2026-03-31")
 
 
 class Lead(Schema):
     """A person to call; every value is a string."""
 
-    id = _text("The lead's id.", "17")
-    phone_number = _text("The number without its calling code.", "5551234567")
-    phone_code = _text("Its calling code.", "1")
-    campaign_id = _text("The campaign's id.", "101")
-    campaign_uid = _text("The campaign's code.", "SPRING")
-    campaign_name = _text("The campaign's name.", "Spring sale")
-    status = _text("The lead's status.", "NEW")
-    first_name = _text("", "Ada")
-    last_name = _text("", "Lovelace")
-    created_at = _text("In the organisation's time zone.", "2026-03-31 10:30:00")
-    modified_at = _text("In the organisation's time zone.", "2026-03-31 10:30:00")
+    id = text("The lead's id.", "17")
+    phone_number = text("The number without its calling code.", "5551234567")
+    phone_code = text("Its calling code.", "1")
+    campaign_id = text("The campaign's id.", "101")
+    campaign_uid = text("The campaign's code.", "SPRING")
+    campaign_name = text("The campaign's name.", "Spring sale")
+    status = text("The lead's status.", "NEW")
+    first_name = text("", "Ada")
+    last_name = text("", "Lovelace")
+    created_at = text("In the organisation's time zone.", "2026-03-31 10:30:00")
+    modified_at = text("In the organisation's time zone.", "2026-03-31 10:30:00")
 
 
 class Status(Schema):
     """A status that leads can have."""
 
-    status = _text("The status's code.", "NEW")
-    name = _text("What people call it.", "New")
+    status = text("The status's code.", "NEW")
+    name = text("What people call it.", "New")
 
 
 class Campaign(Schema):
     """A calling effort; every value is a string."""
 
-    id = _text("The campaign's id.", "101")
-    uid = _text("Its code.", "SPRING")
-    name = _text("Its name.", "Spring sale")
-    type = _text("Its type.", "")
-    purpose = _text("What its calls are for, or empty.", "TELEMKT")
-    active = _text("`true` or `false`.", "true")
+    id = text("The campaign's id.", "101")
+    uid = text("Its code.", "SPRING")
+    name = text("Its name.", "Spring sale")
+    type = text("Its type.", "")
+    purpose = text("What its calls are for, or empty.", "TELEMKT")
+    active = text("`true` or `false`.", "true")
 
 
 def _page_of(item: type[Schema], name: str) -> type[Schema]:
@@ -233,14 +227,7 @@ def _page_of(item: type[Schema], name: str) -> type[Schema]:
         {
             "offset": fields.Integer(required=True, metadata={"example": 0}),
             "limit": fields.Integer(required=True, metadata={"example": 100}),
-            "total": fields.Integer(
-                required=True,
-                metadata={
-                    "description": "The exact number of all matches.",
-                    "format": "int64",
-                    "example": 1,
-                },
-            ),
+            "total": number("The exact number of all matches.", 1, format="int64"),
             "entries": fields.List(fields.Nested(item), required=True),
         },
         name=f"{name}Data",

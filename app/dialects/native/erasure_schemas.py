@@ -1,27 +1,15 @@
 """The shape of an erasure's question and answer; the same is the OpenAPI."""
 
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import fields
 
-from app.domain.errors import CallingCodeInvalid, NumberInvalid
+from app.dialects.native.schemas import OneNumber
 from app.http.forms import Parameter
-from app.http.schemas import Answer, Request
+from app.http.schemas import Answer, Part, number, text
 
 
-class Erase(Request):
+class Erase(OneNumber):
     """A number whose owner wants to be forgotten."""
 
-    phone_number = Parameter(
-        "The number within its phone_code, in any spelling.",
-        missed=NumberInvalid,
-        maxLength=64,
-        example="5551234567",
-    )
-    phone_code = Parameter(
-        "The number's ITU calling code.",
-        missed=CallingCodeInvalid,
-        maxLength=4,
-        example="1",
-    )
     reason = Parameter(
         "Why, such as a ticket's number; it is kept, so it must name nobody.",
         maxLength=255,
@@ -29,30 +17,13 @@ class Erase(Request):
     )
 
 
-def _count(description: str, example: int) -> fields.Integer:
-    return fields.Integer(
-        required=True, metadata={"description": description, "example": example}
-    )
-
-
-class Erasure(Schema):
+class Erasure(Part):
     """How much of a number was forgotten."""
 
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
-
-    entries = _count("Entries that block the number still, by a keyed hash.", 1)
-    versions = _count("Versions that ended, now or before.", 2)
-    leads = _count("Leads, which are removed.", 0)
-    operation_id = fields.String(
-        required=True,
-        metadata={
-            "description": "The operation that records the erasure.",
-            "example": "77",
-        },
-    )
+    entries = number("Entries that block the number still, by a keyed hash.", 1)
+    versions = number("Versions that ended, now or before.", 2)
+    leads = number("Leads, which are removed.", 0)
+    operation_id = text("The operation that records the erasure.", "77")
 
 
 class EraseAnswer(Answer):

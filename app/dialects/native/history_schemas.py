@@ -1,26 +1,10 @@
 """The shape of what the native dialect asks and tells of a number's history."""
 
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import fields
 
 from app.domain.errors import EntryUnknown
 from app.http.forms import Parameter
-from app.http.schemas import Answer, Paged, Request
-
-
-def _text(description: str, example: str, **more: object) -> fields.String:
-    return fields.String(
-        required=True,
-        metadata={"description": description, "example": example, **more},
-    )
-
-
-def _nullable(description: str, example: str, **more: object) -> fields.String:
-    return fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": description, "example": example, **more},
-    )
-
+from app.http.schemas import Answer, Paged, Part, Request, number, text, text_or_null
 
 _INSTANT = {"format": "date-time"}
 
@@ -70,59 +54,40 @@ class Restored(Answer):
     )
 
 
-class Operation(Schema):
+class Operation(Part):
     """One changing request: what it did, who sent it, when and from where."""
 
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
-
-    id = _text("The operation's id.", "7")
-    kind = _text(
+    id = text("The operation's id.", "7")
+    kind = text(
         "What was done: `entry:suppressed`, `entry:revised`, `entry:released`, "
         "`entry:restored`, `entries:imported` and others.",
         "entry:suppressed",
     )
-    at = _text(
+    at = text(
         "When, by the database's clock.", "2026-11-21T09:30:00.123456+00:00", **_INSTANT
     )
-    token = _nullable(
+    token = text_or_null(
         "The name of the token that was shown; null at the command line.", "dialer"
     )
-    actor = _text("Who it was: the token's name, or `cli:` and a user.", "dialer")
-    dialect = _text("Through which door it came.", "convoso")
-    address = _nullable("From which address; null if not over HTTP.", "192.0.2.7")
-    request_id = _text(
-        "The request's `X-Request-ID`, or empty.", "qpcnkodejzrrtbvnthla"
-    )
-    why = _nullable("The reason that was given; of an import the file.", "DNC")
-    touched = fields.Integer(
-        required=True,
-        metadata={
-            "description": "How many entries it made, changed or ended.",
-            "format": "int64",
-            "example": 1,
-        },
-    )
+    actor = text("Who it was: the token's name, or `cli:` and a user.", "dialer")
+    dialect = text("Through which door it came.", "convoso")
+    address = text_or_null("From which address; null if not over HTTP.", "192.0.2.7")
+    request_id = text("The request's `X-Request-ID`, or empty.", "qpcnkodejzrrtbvnthla")
+    why = text_or_null("The reason that was given; of an import the file.", "DNC")
+    touched = number("How many entries it made, changed or ended.", 1, format="int64")
 
 
-class Version(Schema):
+class Version(Part):
     """An entry as it was from one instant up to, and without, another."""
 
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
-
-    id = _text("The entry's id; all versions of an entry have the same.", "5083")
-    phone_number = _text("The number without its calling code.", "5551234567")
-    phone_code = _text("Its calling code.", "1")
-    campaign_id = _text("The list: 0, -1 or a campaign.", "0")
-    campaign_uid = _text("The campaign's code.", "0")
-    campaign_name = _text("The campaign's name.", "Global DNC")
-    purpose = _text("The purpose, or empty.", "")
-    reason = _text("The reason, or empty.", "ConsentRevoked")
+    id = text("The entry's id; all versions of an entry have the same.", "5083")
+    phone_number = text("The number without its calling code.", "5551234567")
+    phone_code = text("Its calling code.", "1")
+    campaign_id = text("The list: 0, -1 or a campaign.", "0")
+    campaign_uid = text("The campaign's code.", "0")
+    campaign_name = text("The campaign's name.", "Global DNC")
+    purpose = text("The purpose, or empty.", "")
+    reason = text("The reason, or empty.", "ConsentRevoked")
     evidence = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
@@ -132,13 +97,13 @@ class Version(Schema):
             "example": {},
         },
     )
-    inserted_at = _text(
+    inserted_at = text(
         "The instant of the opt-out.", "2026-11-21T09:30:00.123456+00:00", **_INSTANT
     )
-    valid_from = _text(
+    valid_from = text(
         "Since when it was so.", "2026-11-21T09:30:00.123456+00:00", **_INSTANT
     )
-    valid_until = _nullable(
+    valid_until = text_or_null(
         "Up to when, that instant not included; null: it is so now.",
         "2026-11-21T10:00:00.654321+00:00",
         **_INSTANT,
@@ -157,24 +122,12 @@ class Version(Schema):
     )
 
 
-class HistoryData(Schema):
+class HistoryData(Part):
     """A page of versions."""
-
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
 
     offset = fields.Integer(required=True, metadata={"example": 0})
     limit = fields.Integer(required=True, metadata={"example": 100})
-    total = fields.Integer(
-        required=True,
-        metadata={
-            "description": "How many versions there are in all.",
-            "format": "int64",
-            "example": 1,
-        },
-    )
+    total = number("How many versions there are in all.", 1, format="int64")
     versions = fields.List(
         fields.Nested(Version),
         required=True,

@@ -1,16 +1,16 @@
 """The shape of the native dialect's questions and answers; the same is the OpenAPI."""
 
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import fields
 
 from app.domain.errors import CallingCodeInvalid, NumberInvalid
 from app.http import limits
 from app.http.documentation import Answers, Body
 from app.http.forms import Parameter
-from app.http.schemas import Answer, Request
+from app.http.schemas import Answer, Part, Request, text
 
 
-class Check(Request):
-    """A number, and the campaign for which it is to be called."""
+class OneNumber(Request):
+    """A number and its calling code."""
 
     phone_number = Parameter(
         "The number within its phone_code, in any spelling.",
@@ -24,6 +24,11 @@ class Check(Request):
         maxLength=4,
         example="1",
     )
+
+
+class Check(OneNumber):
+    """A number, and the campaign for which it is to be called."""
+
     campaign_id = Parameter(
         "The campaign that the call is for, by its id or code; absent, empty or `0`: "
         "for none in particular.",
@@ -38,46 +43,30 @@ class Check(Request):
     )
 
 
-def _text(description: str, example: str) -> fields.String:
-    return fields.String(
-        required=True, metadata={"description": description, "example": example}
-    )
-
-
-class CheckMatch(Schema):
+class CheckMatch(Part):
     """An entry that blocks calls to the number."""
 
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
-
-    id = _text("The entry's id.", "5083")
-    rule = _text("Why it blocks: `organisation`, `campaign`, `purpose`.", "campaign")
-    campaign_id = _text("Which list it is on: `0`, `-1` or a campaign's id.", "111")
-    campaign_name = _text("The name of that list.", "Spring sale")
-    purpose = _text("The purpose, or empty.", "")
-    reason = _text("The reason, or empty.", "ConsentRevoked")
-    since = _text(
+    id = text("The entry's id.", "5083")
+    rule = text("Why it blocks: `organisation`, `campaign`, `purpose`.", "campaign")
+    campaign_id = text("Which list it is on: `0`, `-1` or a campaign's id.", "111")
+    campaign_name = text("The name of that list.", "Spring sale")
+    purpose = text("The purpose, or empty.", "")
+    reason = text("The reason, or empty.", "ConsentRevoked")
+    since = text(
         "The instant of the opt-out, ISO 8601.", "2026-11-21T09:30:00.123456+00:00"
     )
 
 
-class CheckVerdict(Schema):
+class CheckVerdict(Part):
     """Whether the number may be called, and what that rests on."""
-
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
 
     callable = fields.Boolean(
         required=True,
         metadata={"description": "Whether the call may be made.", "example": False},
     )
-    phone_code = _text("The calling code.", "1")
-    phone_number = _text("The number within it, digits only.", "5551234567")
-    checked_at = _text(
+    phone_code = text("The calling code.", "1")
+    phone_number = text("The number within it, digits only.", "5551234567")
+    checked_at = text(
         "The instant of the database that was read, ISO 8601.",
         "2026-11-21T10:00:00.654321+00:00",
     )

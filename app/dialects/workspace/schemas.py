@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import fields
 
 from app.dialects.workspace.wire import DEFAULT_LIMIT, LARGEST_LIMIT
 from app.domain.texts import EVIDENCE_LENGTH, REASON_LENGTH
 from app.http.documentation import Answers, Body, query
 from app.http.forms import JSON
 from app.http.properties import text
+from app.http.schemas import Part
 
 ADDED = "Phone number added to DNC successfully"
 DELETED = "DNC record deleted successfully"
@@ -20,13 +21,8 @@ _ID = "^[0-9A-Fa-f]{24}$"
 _EXAMPLE_ID = "0000000000000000000013db"
 
 
-class WorkspaceRefusal(Schema):
+class WorkspaceRefusal(Part):
     """What is answered where something was not done."""
-
-    class Meta:
-        """A client must bear an answer that has grown."""
-
-        unknown = EXCLUDE
 
     message = fields.String(
         required=True, metadata={"description": "Empty.", "example": ""}
