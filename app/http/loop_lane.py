@@ -17,7 +17,6 @@ from typing import NamedTuple
 from flask import Flask
 
 from app.domain import patience
-from app.domain.access import Caller
 from app.domain.errors import (
     AccessDenied,
     DncError,
@@ -25,17 +24,14 @@ from app.domain.errors import (
     TooManyRequests,
 )
 from app.domain.rates import Standing
-from app.domain.rules import Question, Verdict
 from app.http import forms, limits, request_log
 from app.http.fast_lane import Arrival, Lane, Met, find_secret
+from app.http.loop_questions import Asked, Questions
 from app.http.proxy import find_sender, read_address
 from app.http.rates import Rates
 from app.services import Services
 
 EXTENSION = "dncd.loop_lane"
-
-# What one statement asks for at most.
-TOGETHER = 64
 
 # Threads that look up whoever is not remembered.
 PROVING = 2
@@ -44,8 +40,6 @@ PROVING = 2
 _UNUSUAL = frozenset({"transfer-encoding", "expect"})
 
 ReadBody = Callable[[], Awaitable[bytes]]
-Asked = tuple[Caller, Question]
-Answer = Verdict | DncError
 
 
 class Head(NamedTuple):
@@ -203,85 +197,6 @@ class LoopLane:
             return caller, lane.read(fields)
         except (ValueError, DncError):
             return None
-
-
-class Questions:
-    """
-    Questions from one event loop, which one thread puts for all of them.
-
-    Each is put by a call that began after it came. What is hopeless is not tried again
-    for those who came meanwhile.
-    """
-
-    def __init__(self, ask: Callable[[list[Asked]], list[Answer]]) -> None:
-        """Ask by *ask*, which answers in the questions' order and raises nothing."""
-        self._ask = ask
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
-        self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
-        self._asking = False
-        self._since = 0.0
-
-    def put(self, question: Asked) -> "asyncio.Future[Answer]":
-        """Return the answer to come; for the event loop's thread."""
-        loop = asyncio.get_running_loop()
-        coming: asyncio.Future[Answer] = loop.create_future()
-        if not self._waiting:
-            self._since = time.monotonic()
-        self._waiting.append((question, coming))
-        if len(self._waiting) == 1 and not self._asking:
-            # Whoever else has come by now is asked for at once.
-            loop.call_soon(self._begin, loop)
-        return coming
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._waiting and not self._asking:
-            self._asking = True
-            taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-            self._thread.submit(self._run, loop, taken, self._since)
-
-    def _run(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
-        since: float,
-    ) -> None:
-        # Nobody waits longer for having waited for a call before.
-        patience.queued(time.monotonic() - since)
-        patience.begin()
-        try:
-            answers = self._ask([question for question, _ in taken])
-        except BaseException as failure:  # noqa: BLE001  each of them raises it
-            loop.call_soon_threadsafe(self._fail, loop, taken, failure)
-        else:
-            loop.call_soon_threadsafe(self._end, loop, taken, answers)
-
-    def _end(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
-        answers: list[Answer],
-    ) -> None:
-        self._asking = False
-        if isinstance(answers[-1], StoreUnavailable):
-            answers += [answers[-1]] * len(self._waiting)
-            taken += self._waiting
-            self._waiting = []
-        for (_, coming), answer in zip(taken, answers, strict=True):
-            if not coming.done():
-                coming.set_result(answer)
-        self._begin(loop)
-
-    def _fail(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
-        failure: BaseException,
-    ) -> None:
-        self._asking = False
-        for _, coming in taken:
-            if not coming.done():
-                coming.set_exception(failure)
-        self._begin(loop)
 
 
 def _find_length(head: Head) -> int | None:

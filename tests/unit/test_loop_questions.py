@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.domain.errors import CampaignUnknown, StoreUnavailable
-from app.http.loop_lane import TOGETHER, Questions
+from app.http.loop_questions import Questions
+from app.services.checks import TOGETHER
 
 
 class Asked:
