@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -32,9 +31,10 @@ from tests.faults.operations import (
     every_operation,
 )
 from tests.faults.postgres import Postgres, small_disk
-from tests.wire.conftest import Api, Service, pytest_generate_tests, serving
+from tests.wire.conftest import pytest_generate_tests
 from tests.wire.doors import DOORS, Doors
 from tests.wire.doors.door import Keys
+from tests.wire.service import Api, Service, serving
 from tests.wire.tcp_proxy import Proxy, proxied
 
 __all__ = ["pytest_generate_tests"]
@@ -119,15 +119,6 @@ class Lab:
 def login_url(postgres: Postgres) -> str:
     """How the service logs in: as one that owns nothing."""
     return conninfo.make_conninfo(postgres.url, user=LOGIN, password=PASSWORD)
-
-
-def require(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait until *condition* holds and return how long that took; fail if longer."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, f"not within {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 @contextmanager

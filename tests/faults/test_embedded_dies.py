@@ -7,8 +7,8 @@ import signal
 import pytest
 import requests
 
-from tests.faults.conftest import require
-from tests.wire.conftest import Service, serving
+from tests.waiting import require
+from tests.wire.service import Service, serving
 
 # It is started at once; PostgreSQL's own recovery takes as long as the disk makes it.
 RECOVERY_SECONDS = 20

@@ -21,9 +21,10 @@ from openapi_schema_validator import OAS30Validator
 from psycopg import sql
 
 from tests.faults import operations
-from tests.faults.conftest import LOGIN, PASSWORD, THREADS, WORKERS, Lab, require
+from tests.faults.conftest import LOGIN, PASSWORD, THREADS, WORKERS, Lab
 from tests.faults.operations import LISTED, Answer, Operation
 from tests.faults.postgres import is_small_disk
+from tests.waiting import require
 from tests.wire.tcp_proxy import Mode
 
 SECONDS = 2.0

@@ -12,7 +12,8 @@ import pytest
 
 from app.domain.errors import StoreUnavailable
 from app.store.migrations import migrate
-from tests.faults.conftest import Lab, login_url, require
+from tests.faults.conftest import Lab, login_url
+from tests.waiting import require
 from tests.wire.tcp_proxy import Mode
 
 pytestmark = pytest.mark.both_servers(second="soak")

@@ -9,12 +9,10 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from app.bootstrap import build_services
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
+from tests.conftest import TestServer
 from tests.faults.open_loop import OpenLoop, Outcome
-from tests.wire.conftest import SERVERS, serving
+from tests.wire.conftest import SERVERS
+from tests.wire.service import serving_alone
 
 pytestmark = pytest.mark.soak
 
@@ -63,15 +61,11 @@ def loaded(
     if request.config.getoption("--server") not in {None, http_server}:
         pytest.skip("another server is chosen")
     folder = tmp_path_factory.mktemp("overload")
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("loaded")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        token = services.access.issue(caller, "dialer", EVERY_GRANT)
-        with serving(folder, {"DATABASE_URL": url}, http_server, workers=2) as service:
-            yield Loaded(service.base, token)
-        database.close()
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, folder, http_server, workers=2) as alone,
+    ):
+        yield Loaded(alone.api.base, alone.api.token)
 
 
 def describe(what: str, outcome: Outcome, peak: float) -> None:

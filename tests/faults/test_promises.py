@@ -15,10 +15,11 @@ from math import inf
 import psutil
 import pytest
 
-from tests.faults.conftest import Lab, require
+from tests.faults.conftest import Lab
 from tests.faults.ledger import CERTAIN, Asker, Ledger, Said
 from tests.faults.linearizability import Event, could_have_happened
 from tests.faults.postgres import is_small_disk
+from tests.waiting import require
 from tests.wire import stored
 from tests.wire.tcp_proxy import Mode
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 Words = tuple[int, str]
 

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 # An entry changes only within an operation; any of the organisation's will do.
 WITHIN = """

@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv"

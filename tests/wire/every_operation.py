@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from tests.openapi_document import read_document
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 from tests.wire.vicidial import Box
 
 FORM = "application/x-www-form-urlencoded"

@@ -16,7 +16,7 @@ import requests
 from app.domain.access import Grant
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
 from app.services.organisations import EVERY_GRANT
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 LISTED, NEW, OTHER, NO_NUMBER = "5551234567", "5551234568", "5551234569", "123"
 CAMPAIGN, GROUP = "SPRING", "FPG1"

@@ -22,7 +22,7 @@ from app.audit.verify import Anchor
 from app.files import anchors
 from tests.conftest import TestServer
 from tests.wire.command import done, run
-from tests.wire.conftest import Service, serving
+from tests.wire.service import Service, serving
 
 ANCHOR = Anchor("a-chain", 7, "ab" * 32, 12, "2026-11-21T11:00:00.000000+00:00")
 

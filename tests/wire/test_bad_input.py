@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.wire import stored
-from tests.wire.conftest import Api, MakeApi
+from tests.wire.conftest import MakeApi
 from tests.wire.raw_http import (
     FORM,
     JSON,
@@ -16,6 +16,7 @@ from tests.wire.raw_http import (
     request,
     require_refusal,
 )
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 

@@ -6,7 +6,6 @@ from http.client import RemoteDisconnected
 import pytest
 
 from tests.wire import stored
-from tests.wire.conftest import Api
 from tests.wire.raw_http import (
     FORM,
     JSON,
@@ -17,6 +16,7 @@ from tests.wire.raw_http import (
     request,
     require_refusal,
 )
+from tests.wire.service import Api
 
 pytestmark = pytest.mark.both_servers
 

@@ -42,8 +42,8 @@ from app.store.migrations import migrate
 from tests.conftest import make_organisation
 from tests.openapi_document import read_document
 from tests.wire import command
-from tests.wire.conftest import Service, free_port, serving
 from tests.wire.raw_http import JSON, Answer, exchange, form, request
+from tests.wire.service import Service, free_port, serving
 from tests.wire.tcp_proxy import Mode, Proxy, proxied
 
 OPERATIONS: dict[str, dict[str, Any]] = read_document()["paths"]

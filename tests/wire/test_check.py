@@ -7,7 +7,8 @@ import requests
 
 from app.domain.access import Grant
 from tests.wire import stored
-from tests.wire.conftest import Api, MakeApi
+from tests.wire.conftest import MakeApi
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from app.domain.access import Grant
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 
 def post(api: Api, body: object, **headers: str) -> requests.Response:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.wire.answers import worded
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 OTHER = "5557654321"

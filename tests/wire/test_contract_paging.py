@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.wire.answers import page
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 SIZE = 250
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.wire.answers import page, worded
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 

@@ -8,7 +8,6 @@ what the whole organisation must not call, no campaign calls.
 import pytest
 
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
-from tests.wire.conftest import Api
 from tests.wire.doors import (
     DELETERS,
     DOORS,
@@ -18,6 +17,7 @@ from tests.wire.doors import (
     say_listed,
 )
 from tests.wire.doors.vicidial import Group
+from tests.wire.service import Api
 
 NUMBER = "7275551212"
 OTHER = "7275551213"

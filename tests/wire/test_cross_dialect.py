@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.wire import stored
-from tests.wire.conftest import WORKERS, Api, Service, open_doors
+from tests.wire.conftest import open_doors
 from tests.wire.doors import (
     COUNTERS,
     DELETERS,
@@ -21,6 +21,7 @@ from tests.wire.doors import (
     name_lookups,
     say_listed,
 )
+from tests.wire.service import WORKERS, Api, Service
 
 NUMBER = "7275551212"
 OTHER = "7275551213"

@@ -1,7 +1,7 @@
 """A database that cannot be reached, or not trusted: 503, and never a false answer."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 import requests
 from psycopg import sql
 
+from tests.waiting import require
 from tests.wire import stored
-from tests.wire.conftest import Api, Reached
+from tests.wire.service import Api, Reached
 from tests.wire.tcp_proxy import Mode
 
 NUMBER = "5551234567"
@@ -56,14 +57,6 @@ def recovered(reached: Reached) -> bool:
             for _ in range(20)
         ]
     return all(answer.result().status_code == 200 for answer in answers)
-
-
-def require(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until *condition* holds; fail if that takes longer."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 def send(api: Api, operation: str, what: Any) -> requests.Response:

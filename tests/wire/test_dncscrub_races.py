@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.wire import stored
-from tests.wire.conftest import Api
 from tests.wire.dncscrub import NUMBER, OTHER, TEXT, add, codes, essence, pdnc, send
+from tests.wire.service import Api
 from tests.wire.tcp_proxy import Mode
 
 MANY = [str(5552000000 + n) for n in range(2000)]

@@ -11,7 +11,6 @@ import pytest
 from app.domain.access import Grant
 from app.services.organisations import EVERY_GRANT, operator
 from tests.conftest import make_organisation
-from tests.wire.conftest import Api
 from tests.wire.dncscrub import (
     NUMBER,
     OTHER,
@@ -23,6 +22,7 @@ from tests.wire.dncscrub import (
     scrub,
     send,
 )
+from tests.wire.service import Api
 
 CSV = "text/csv; charset=utf-8"
 COLUMNS = [

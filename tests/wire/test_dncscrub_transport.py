@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.wire.conftest import Api
 from tests.wire.dncscrub import (
     NUMBER,
     OTHER,
@@ -19,6 +18,7 @@ from tests.wire.dncscrub import (
     send,
 )
 from tests.wire.raw_http import FORM, chunked, exchange, form, request
+from tests.wire.service import Api
 
 pytestmark = pytest.mark.both_servers
 

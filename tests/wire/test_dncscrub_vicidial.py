@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.wire.conftest import Api
 from tests.wire.dncscrub import NUMBER, OTHER, add
+from tests.wire.service import Api
 
 STATUSES = {code: f"{code}DNCCM" for code in "XCOERWGHLFVIMBPDSTY"}
 FILTERS = ("USADNC", "PROJDNC", "LITIGATOR", "INVALID")

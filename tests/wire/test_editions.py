@@ -13,7 +13,7 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import make_organisation
 from tests.wire.answers import refusal
-from tests.wire.conftest import Api, serving
+from tests.wire.service import Api, serving
 
 NUMBER = "5551234567"
 DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}

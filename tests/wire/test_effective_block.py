@@ -14,8 +14,9 @@ import pytest
 
 from app.domain.access import Edition
 from tests.wire import stored
-from tests.wire.conftest import Api, open_doors
+from tests.wire.conftest import open_doors
 from tests.wire.doors import COUNTERS, DOORS, Doors, find_answers
+from tests.wire.service import Api
 
 COMPARISON = Path(__file__).resolve().parents[2] / "docs" / "effective-block.md"
 

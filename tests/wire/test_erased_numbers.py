@@ -9,8 +9,8 @@ from app.domain.access import Grant
 from app.services.keys import Keys
 from app.store.database import Database
 from tests.wire.command import Command
-from tests.wire.conftest import Api
 from tests.wire.doors import COUNTERS, DELETERS, DOORS, LOOKUPS, say_listed
+from tests.wire.service import Api
 
 NUMBER = "7275551212"
 OTHER = "7275551213"

@@ -13,7 +13,7 @@ from app.domain.access import Grant
 from app.http.fast_lane import FastLane
 from app.http.rates import Rates
 from tests.wire import raw_http
-from tests.wire.conftest import Api, Service
+from tests.wire.service import Api, Service
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import pytest
 
 from app import granian_server
 from app.http import limits, request_log
+from tests.waiting import require
 from tests.wire import command
-from tests.wire.conftest import free_port
 from tests.wire.raw_http import chunked, exchange, request
+from tests.wire.service import free_port
 
 ROOT = Path(__file__).parents[2]
 FLOOD_BYTES = 2**28
@@ -115,14 +116,6 @@ def accepts(port: int) -> bool:
     except ConnectionRefusedError:
         return False
     return True
-
-
-def require(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until *condition* holds; fail if that takes longer."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 def worker(port: int) -> int:

@@ -10,8 +10,9 @@ from app.domain.access import Grant
 from app.domain.guards import Rules
 from app.services.organisations import EVERY_GRANT
 from tests.wire.command import Command
-from tests.wire.conftest import Api, open_doors
+from tests.wire.conftest import open_doors
 from tests.wire.doors import Doors, say_listed
+from tests.wire.service import Api
 
 NUMBER, OTHER = "5551234567", "5557654321"
 

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from app.domain.access import Grant
-from tests.wire.conftest import Api, MakeApi
+from tests.wire.conftest import MakeApi
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}

@@ -13,7 +13,7 @@ from app.domain.idempotency import hash_key
 from app.services.organisations import EVERY_GRANT
 from app.store import idempotent_requests
 from tests.wire import stored
-from tests.wire.conftest import Api, MakeApi
+from tests.wire.conftest import MakeApi
 from tests.wire.keyed import (
     CHANGING,
     KEY,
@@ -27,6 +27,7 @@ from tests.wire.keyed import (
     require_refusal,
     require_same,
 )
+from tests.wire.service import Api
 from tests.wire.test_races import at_once
 
 every_change = pytest.mark.parametrize("asked", CHANGING, ids=lambda asked: asked.name)

@@ -13,7 +13,6 @@ import pytest
 import requests
 
 from tests.wire import stored
-from tests.wire.conftest import Reached
 from tests.wire.keyed import (
     CHANGING,
     LISTED,
@@ -24,6 +23,7 @@ from tests.wire.keyed import (
     prepare,
     require_same,
 )
+from tests.wire.service import Reached
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_cut_off import require
 

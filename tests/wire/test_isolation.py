@@ -9,7 +9,7 @@ from app.domain.access import Grant
 from app.domain.leads import LeadStatus
 from tests.wire import stored
 from tests.wire.answers import page, refusal
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 OTHER = "5557654321"

@@ -20,7 +20,7 @@ from app.domain.leads import LeadDraft, LeadStatus
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign, read_campaign
 from app.services.organisations import EVERY_GRANT
-from tests.wire.conftest import Api, MakeApi
+from tests.wire.conftest import MakeApi
 from tests.wire.operations import (
     MEANINGS,
     NOBODY_S,
@@ -30,6 +30,7 @@ from tests.wire.operations import (
     read_operations,
     send,
 )
+from tests.wire.service import Api
 
 OPERATIONS = read_operations()
 

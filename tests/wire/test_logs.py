@@ -13,13 +13,10 @@ import psycopg
 import pytest
 import requests
 
-from app.bootstrap import build_services
 from app.domain.access import Grant, new_secret
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
-from tests.wire.conftest import Api, Service, serving
+from tests.conftest import TestServer
 from tests.wire.raw_http import JSON, Answer, chunked, exchange, form, request
+from tests.wire.service import Api, Service, serving_alone
 
 pytestmark = pytest.mark.both_servers
 
@@ -97,19 +94,13 @@ def watched(
     http_server: str,
 ) -> Iterator[Watched]:
     folder: Path = tmp_path_factory.mktemp("logs")
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("Acme")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        access = services.access
-        token = access.issue(caller, "everything", EVERY_GRANT)
-        narrow = access.issue(caller, "narrow", [Grant.CHECK])
-        secrets = (token, narrow, new_secret())
-        with serving(folder, {"DATABASE_URL": url}, http_server) as service:
-            api = Api(service.base, token, caller, services)
-            yield Watched(service, api, secrets, url)
-        database.close()
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, folder, http_server) as alone,
+    ):
+        narrow = alone.api.with_grants(Grant.CHECK).token
+        secrets = (alone.api.token, narrow, new_secret())
+        yield Watched(alone.service, alone.api, secrets, url)
 
 
 def refusing(watched: Watched, fields: dict[str, object]) -> Iterator[bytes]:

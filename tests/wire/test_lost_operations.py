@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +13,13 @@ import psycopg
 import pytest
 import requests
 
-from app.bootstrap import build_services
 from app.domain.access import new_secret
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
-from tests.wire import command, conftest
-from tests.wire.conftest import Api, Service, serving
+from app.services.organisations import EVERY_GRANT
+from tests.conftest import TestServer
+from tests.waiting import require
+from tests.wire import command
 from tests.wire.every_operation import Operation, operations
+from tests.wire.service import Api, Service, serving, serving_alone
 from tests.wire.vicidial import Box, with_user
 
 # Each starts a service and some commands.
@@ -80,27 +79,14 @@ class Restored:
 def restored(
     server: TestServer, template: str, tmp_path: Path, http_server: str
 ) -> Iterator[Restored]:
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("restored")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        environment = {"DATABASE_URL": url, "DNCD_SEAL": "on"}
-        with serving(tmp_path, environment, http_server, workers=2) as service:
-            api = Api(service.base, token, caller, services)
-            box = with_user(api, "documented", EVERY_GRANT)
-            api.insert(NUMBER)
-            anchors = tmp_path / "data" / "anchors.jsonl"
-            yield Restored(api, box, url, tmp_path, anchors)
-        database.close()
-
-
-def require(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, tmp_path, http_server, {"DNCD_SEAL": "on"}, 2) as alone,
+    ):
+        box = with_user(alone.api, "documented", EVERY_GRANT)
+        alone.api.insert(NUMBER)
+        anchors = tmp_path / "data" / "anchors.jsonl"
+        yield Restored(alone.api, box, url, tmp_path, anchors)
 
 
 def is_heard(answer: requests.Response) -> bool:
@@ -156,7 +142,7 @@ def test_what_is_missing_is_shown_and_once_confirmed_the_service_goes_on(
     assert f"Missing: {LOST - had} operations at least" in shown
     assert "2031-02-03 04:05:06 UTC" in shown
     refused = command.run(
-        ["check", "--organisation", "restored", NUMBER],
+        ["check", "--organisation", "Acme", NUMBER],
         restored.folder,
         {"DATABASE_URL": restored.url},
     )
@@ -207,7 +193,7 @@ def wait_until_it_says_why_not(service: Service) -> None:
     def says_why_not() -> bool:
         try:
             answer = requests.get(f"{service.base}/readyz", timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
         return answer.status_code == 503 and "missing" in answer.text
 
@@ -218,7 +204,6 @@ def test_a_service_on_an_emptied_database_makes_no_new_beginning(
     server: TestServer,
     tmp_path: Path,
     http_server: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -237,8 +222,9 @@ def test_a_service_on_an_emptied_database_makes_no_new_beginning(
     )
     with server.new_database() as url:
         environment = {"DATABASE_URL": url, "DNCD_SEAL": "on"}
-        monkeypatch.setattr(conftest, "wait_until_ready", wait_until_it_says_why_not)
-        with serving(tmp_path, environment, http_server) as service:
+        with serving(
+            tmp_path, environment, http_server, begun=wait_until_it_says_why_not
+        ) as service:
             asked = {"auth_token": new_secret(), "phone_number": NUMBER}
             answer = requests.post(f"{service.base}/v1/dnc/check", asked, timeout=5)
             assert answer.status_code == 503

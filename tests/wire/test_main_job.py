@@ -7,7 +7,7 @@ import pytest
 
 from tests.wire.answers import page, refusal
 from tests.wire.backdating import insert_at
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 ANN, BOB, CAT = "5551000001", "5551000002", "5551000003"
 GLOBAL = {

@@ -20,9 +20,10 @@ from app.domain.leads import LeadDraft
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign, read_campaign
 from app.services.organisations import EVERY_GRANT
-from tests.wire.conftest import Api, MakeApi, open_doors
+from tests.wire.conftest import MakeApi, open_doors
 from tests.wire.doors import Doors, find_answers
 from tests.wire.operations import Field, Means, Operation, read_operations, send
+from tests.wire.service import Api
 
 OPERATIONS = read_operations()
 NUMBERS = [f"55512340{n:02}" for n in range(6)]

@@ -1,7 +1,7 @@
 """A database at another migration: 503 everywhere, or service if it says so."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,8 +12,9 @@ import requests
 from app.services.organisations import EVERY_GRANT
 from app.store.migrations import newest_revision
 from tests.conftest import TestServer
-from tests.wire.conftest import Api, Reached, serving_by_proxy
+from tests.waiting import require
 from tests.wire.every_operation import Operation, operations
+from tests.wire.service import Api, Reached, serving_by_proxy
 from tests.wire.vicidial import Box, with_user
 
 NUMBER = "5551234567"
@@ -77,13 +78,6 @@ def served(reached_alone: Reached) -> Iterator[Served]:
 def ok(answer: requests.Response) -> bool:
     """Whether the request was heard; its example may name what is not there."""
     return answer.status_code in {200, 400, 404}
-
-
-def require(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.wire import stored
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 KEY = f"1{NUMBER}"

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from app.bootstrap import build_services
 from app.domain.access import Caller, new_secret
 from app.services import Services
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
-from tests.wire.conftest import serving
+from app.services.organisations import EVERY_GRANT
+from tests.conftest import TestServer
+from tests.wire.service import serving_alone
 
 pytestmark = pytest.mark.both_servers(second="soak")
 
@@ -93,15 +91,11 @@ def bounded(
     http_server: str,
 ) -> Iterator[Bounded]:
     folder = tmp_path_factory.mktemp("rates")
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("bounded")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        environment = {"DATABASE_URL": url, **SETTINGS}
-        with serving(folder, environment, http_server) as service:
-            yield Bounded(service.base, caller, services)
-        database.close()
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, folder, http_server, SETTINGS) as alone,
+    ):
+        yield Bounded(alone.api.base, alone.api.caller, alone.api.services)
 
 
 def require_bounded(answer: requests.Response, dialect: str, burst: int) -> None:

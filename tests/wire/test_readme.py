@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import DNCD
-from tests.wire.conftest import serving
+from tests.wire.service import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(sh|json|text)\n(.*?)```", re.DOTALL)

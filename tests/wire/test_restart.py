@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.wire import command
-from tests.wire.conftest import Service, free_port, serving
+from tests.wire.service import Service, free_port, serving
 
 NUMBERS = [f"55512300{n:02}" for n in range(20)]
 LEADS = """\

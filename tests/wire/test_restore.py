@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -13,13 +13,11 @@ import requests
 from psycopg import sql
 
 from app.audit.verify import Anchor
-from app.bootstrap import build_services
 from app.files import anchors
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
+from tests.conftest import TestServer
+from tests.waiting import require
 from tests.wire import command
-from tests.wire.conftest import Api, serving
+from tests.wire.service import Api, serving, serving_alone
 
 # Each starts a service and some commands.
 pytestmark = pytest.mark.timeout(300)
@@ -76,26 +74,14 @@ class Running:
 def running(
     server: TestServer, template: str, tmp_path: Path, http_server: str
 ) -> Iterator[Running]:
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("restored")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        environment = {"DATABASE_URL": url, "DNCD_SEAL": "on", **ENVIRONMENT}
-        with serving(tmp_path, environment, http_server, workers=2) as service:
-            api = Api(service.base, token, caller, services)
-            for number in BEFORE:
-                api.insert(number)
-            yield Running(api, url, tmp_path, server)
-        database.close()
-
-
-def require(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
+    settings = {"DNCD_SEAL": "on", **ENVIRONMENT}
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, tmp_path, http_server, settings, 2) as alone,
+    ):
+        for number in BEFORE:
+            alone.api.insert(number)
+        yield Running(alone.api, url, tmp_path, server)
 
 
 @dataclass
@@ -226,12 +212,7 @@ def test_a_new_host_with_the_key_and_the_backup_serves_what_was_backed_up(
         (elsewhere / "data" / "key").write_bytes(key)
         with serving(elsewhere, environment, http_server, workers=1) as service:
             there = Running(
-                Api(
-                    service.base,
-                    running.api.token,
-                    running.api.caller,
-                    running.api.services,
-                ),
+                replace(running.api, base=service.base),
                 url,
                 elsewhere,
                 server,

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
 from app.services.organisations import EVERY_GRANT
-from tests.wire.conftest import Api, MakeApi
+from tests.wire.conftest import MakeApi
+from tests.wire.service import Api
 from tests.wire.vicidial import Box, with_user
 
 ROOT = Path(__file__).resolve().parents[2]

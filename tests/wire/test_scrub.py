@@ -16,7 +16,7 @@ import requests
 
 from app.domain.access import Grant
 from tests.conftest import TestServer
-from tests.wire.conftest import Api, serving_by_proxy
+from tests.wire.service import Api, serving_by_proxy
 from tests.wire.tcp_proxy import Mode
 
 HEADER = b"name,phone,city\n"

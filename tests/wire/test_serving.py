@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -21,12 +21,10 @@ import psycopg
 import pytest
 import requests
 
-from app.bootstrap import build_services
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
+from tests.conftest import TestServer
+from tests.waiting import require
 from tests.wire import stored
-from tests.wire.conftest import Api, Service, serving
+from tests.wire.service import Api, Service, serving_alone
 
 pytestmark = pytest.mark.both_servers(second="soak")
 
@@ -39,15 +37,11 @@ def own(
     server: TestServer, template: str, tmp_path: Path, http_server: str
 ) -> Iterator[tuple[Service, Api, str]]:
     """A service that a test may stop, a client, and its database."""
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("Acme")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        with serving(tmp_path, {"DATABASE_URL": url}, http_server) as service:
-            yield service, Api(service.base, token, caller, services), url
-        database.close()
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, tmp_path, http_server) as alone,
+    ):
+        yield alone.service, alone.api, url
 
 
 def inserting(api: Api, numbers: Iterator[int]) -> tuple[str, str]:
@@ -107,14 +101,6 @@ def refuses_connections(service: Service) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def require(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until *condition* holds; fail if that takes longer."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
 
 
 def test_a_stop_waits_for_the_answers_that_it_owes(own):

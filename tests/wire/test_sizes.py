@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.openapi_document import read_document
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"

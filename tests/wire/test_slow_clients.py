@@ -19,12 +19,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.bootstrap import build_services
-from app.services.organisations import EVERY_GRANT, operator
-from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
-from tests.wire.conftest import free_port, serving
+from tests.conftest import TestServer
 from tests.wire.raw_http import FORM, exchange, form, request
+from tests.wire.service import free_port, serving_alone
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
@@ -80,28 +77,24 @@ def pair(
     http_server: str,
 ) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    with server.new_database(template) as url:
-        database = Database(url, connections=2)
-        services = build_services(database)
-        wanted = make_organisation("behind nginx")
-        caller = operator(services.organisations.add("test", wanted), "test")
-        token = services.access.issue(caller, "everything", EVERY_GRANT)
-        with serving(folder, {"DATABASE_URL": url}, http_server, workers=2) as service:
-            port = free_port()
-            upstream = service.base.removeprefix("http://")
-            file = write_configuration(folder, port, upstream)
-            process = subprocess.Popen(
-                [NGINX, "-c", str(file), "-e", str(folder / "error.log")]
-            )
-            try:
-                base = f"http://127.0.0.1:{port}"
-                wait_for(base)
-                fill(base, token)
-                yield Pair(base, token)
-            finally:
-                process.terminate()
-                process.wait(timeout=20)
-        database.close()
+    with (
+        server.new_database(template) as url,
+        serving_alone(url, folder, http_server, workers=2) as alone,
+    ):
+        port = free_port()
+        upstream = alone.api.base.removeprefix("http://")
+        file = write_configuration(folder, port, upstream)
+        process = subprocess.Popen(
+            [NGINX, "-c", str(file), "-e", str(folder / "error.log")]
+        )
+        try:
+            base = f"http://127.0.0.1:{port}"
+            wait_for(base)
+            fill(base, alone.api.token)
+            yield Pair(base, alone.api.token)
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
 def wait_for(base: str) -> None:

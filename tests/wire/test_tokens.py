@@ -13,7 +13,7 @@ from psycopg import sql
 
 from app.domain.access import Grant, new_secret
 from tests.wire import command
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 NUMBER = "5551234567"
 OPERATIONS = {

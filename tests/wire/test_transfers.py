@@ -13,7 +13,7 @@ import requests
 from app.domain.access import Grant
 from tests.conftest import TestServer
 from tests.wire import stored, workspace
-from tests.wire.conftest import Api, serving_by_proxy
+from tests.wire.service import Api, serving_by_proxy
 from tests.wire.tcp_proxy import Mode
 
 # A hundred megabytes in as many kilobytes.

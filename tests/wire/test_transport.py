@@ -10,7 +10,7 @@ import requests
 
 from app.domain.access import Grant
 from tests.wire.answers import FORBIDDEN, refusal
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 pytestmark = pytest.mark.both_servers
 

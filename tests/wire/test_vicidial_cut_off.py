@@ -8,7 +8,7 @@ import requests
 from app.domain.access import new_secret
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
 from app.services.organisations import EVERY_GRANT
-from tests.wire.conftest import Reached
+from tests.wire.service import Reached
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_cut_off import require
 from tests.wire.vicidial import (

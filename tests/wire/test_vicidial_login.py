@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from app.domain.access import Grant, login_key, new_secret
-from tests.wire.conftest import Service, serving
+from tests.wire.service import Service, serving
 from tests.wire.test_races import at_once
 from tests.wire.vicidial import FILTER, NUMBER, OWN, PAGE, Box, make_box, with_user
 

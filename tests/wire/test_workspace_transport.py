@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from app.domain.access import Grant
-from tests.wire.conftest import Api
 from tests.wire.raw_http import exchange, request
+from tests.wire.service import Api
 from tests.wire.tcp_proxy import Mode
 from tests.wire.test_races import at_once
 from tests.wire.workspace import ADDED, add, call, delete, records, refusal, success

@@ -12,7 +12,7 @@ from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
 from app.services import Services
 from app.services.organisations import EVERY_GRANT, operator
 from tests.conftest import make_organisation
-from tests.wire.conftest import Api, Service
+from tests.wire.service import Api, Service
 
 PAGE = "/vicidial/non_agent_api.php"
 FILTER = "/vicidial/filter"

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from tests.wire.conftest import Api
+from tests.wire.service import Api
 
 ADDED = "Phone number added to DNC successfully"
 FETCHED = "DNC list fetched successfully"
