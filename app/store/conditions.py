@@ -1,4 +1,9 @@
-"""Which schema the database has, and whether it still holds what was anchored."""
+"""
+Which schema the database has, and whether it still holds what was anchored.
+
+The database's own ``dncd_require`` has the same rule, and raises where this answers: a
+bearer who may only insert goes on after a loss. A test asks both of every case.
+"""
 
 from typing import LiteralString
 

@@ -37,7 +37,8 @@ IS_EMPTY = """
     )
 """
 
-# As migration 0001 makes it: roles are the server's, and in no dump of a database.
+# As migration 0001 makes it: roles are the server's, and in no dump of a database; and
+# an empty one has no function yet that could be asked.
 ROLE = """
     DO $$
     BEGIN

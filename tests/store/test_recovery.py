@@ -1,14 +1,18 @@
 """Operations that were anchored and are gone, as a restored database lacks them."""
 
 import random
+import uuid
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
+from psycopg import errors
 
 from app.audit.verify import Anchor, read_anchors
 from app.bootstrap import build_services
 from app.domain.access import Caller
+from app.domain.conditions import find_schema_fault
 from app.domain.entries import Draft
 from app.domain.errors import AnchorContradicts, StoreUnavailable
 from app.domain.rules import Question
@@ -16,7 +20,9 @@ from app.files import anchors
 from app.services import Services
 from app.services.anchoring import Anchoring
 from app.services.organisations import operator
+from app.store import conditions
 from app.store.database import Database
+from app.store.migrations import newest_revision
 from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store import tampering
@@ -150,6 +156,67 @@ def test_a_confirmation_speaks_of_other_hosts_earlier_anchors_and_of_no_later_on
         assert kept.recovery.find_loss()
         report = kept.audit.verify([later])
         assert report.found > 0
+
+
+def serves(connection: tampering.Connection, code: str, anchor: Anchor | None) -> bool:
+    """Whether the database's own rule lets code of revision *code* tell anything."""
+    try:
+        connection.execute(
+            "SELECT dncd_require(%(code)s, %(chain)s::uuid, %(sequence)s::bigint,"
+            " decode(%(root)s, 'hex'))",
+            conditions.expected(code, anchor),
+        )
+    except errors.RaiseException:
+        return False
+    return True
+
+
+def believes(database: Database, code: str, anchor: Anchor | None) -> bool:
+    """Whether the rule that is asked with every token does."""
+    standing = conditions.find(database.within(Scope()), code, anchor)
+    return standing.holds_anchor and find_schema_fault(standing, code) is None
+
+
+def test_the_database_s_own_rule_and_the_one_asked_with_a_token_are_one(
+    kept: Services,
+    database: Database,
+    database_url: str,
+    missed: tuple[Anchor, list[Anchor]],
+) -> None:
+    last, before = missed
+    anchors_told = [
+        None,
+        last,
+        *before,
+        *(replace(each, root="ab" * 32) for each in (last, before[0])),
+        *(replace(each, chain=str(uuid.uuid4())) for each in (last, before[0])),
+        replace(last, sequence=last.sequence + 1),
+    ]
+    newest = newest_revision()
+    told = set()
+
+    with tampering.superuser(database_url) as connection:
+
+        def require_one() -> None:
+            for code, anchor in product(("0003", "0004", newest, "9999"), anchors_told):
+                answer = believes(database, code, anchor)
+                assert serves(connection, code, anchor) is answer, (code, anchor)
+                told.add((code, answer))
+
+        require_one()
+        kept.recovery.confirm("somebody")
+        require_one()
+        for serving_from in ("0004", "9998"):
+            connection.execute(
+                "INSERT INTO schema_revision VALUES ('9998', %s)", [serving_from]
+            )
+            connection.execute("UPDATE alembic_version SET version_num = '9998'")
+            require_one()
+            connection.execute("DELETE FROM schema_revision WHERE revision = '9998'")
+        # One that has not said whom it serves.
+        require_one()
+
+    assert {(newest, True), (newest, False), ("9999", False)} <= told
 
 
 def test_a_host_without_anchors_says_that_it_would_notice_no_loss(

@@ -1,5 +1,6 @@
 """The service under other logins than the superuser's, as deployment.md advises."""
 
+import importlib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.domain.errors import EntryForeign, EntryUnknown
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import read_campaign
 from app.services.organisations import operator
+from app.store import restores
 from app.store.database import Database
 from app.store.migrations import migrate
 from app.store.roles import Scope
@@ -48,6 +50,14 @@ def logins(server: TestServer, template: str) -> Iterator[tuple[str, str]]:
         )
     for name in (owner, service):
         server.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
+def test_a_restore_makes_the_role_as_the_first_migration_does() -> None:
+    migration = importlib.import_module("migrations.versions.0001_one_list")
+
+    made = " ".join(migration.ROLE.split())
+
+    assert made.startswith(" ".join(restores.ROLE.split()))
 
 
 def test_neither_the_owner_nor_the_service_needs_to_be_a_superuser(
