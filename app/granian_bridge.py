@@ -2,32 +2,23 @@
 How granian's event loop hands requests to a WSGI application, and its answers back.
 
 granian's own WSGI interface costs several times as much a request, and knows no lane
-on the event loop. What it does not do for RSGI is done here: threads, environments, and
-answers of any length that go out no faster than their client takes them.
+on the event loop. What it does not do for RSGI is done here: threads and
+environments; bodies and long answers are those of ``granian_streams``.
 """
 
 import asyncio
-import errno
 import io
-import os
-import select
-import socket
-import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
-from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
-from granian.rsgi import ProtocolClosed, ProtocolError
 
 from app.domain import patience
+from app.granian_streams import Headers, Incoming, Pipes, read_whole
 from app.http import fast_lane, limits, metrics
 from app.http.loop_lane import PASSED, Head, LoopLane, Passed
 from app.http.overload import QUEUE_SECONDS, Refusal
@@ -36,13 +27,6 @@ from app.http.rates import note_counted
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-# How long a client may leave a body or an answer untouched.
-PATIENCE_SECONDS = limits.IDLE_SECONDS
-
-# How long granian may take to begin with an answer that comes through a pipe.
-OPEN_SECONDS = 5.0
-OPEN_AGAIN_SECONDS = 0.001
-
 # For each thread that answers, requests that wait for one; more are refused at once.
 WAITING_FOR_EACH = 4
 
@@ -50,8 +34,6 @@ WAITING_FOR_EACH = 4
 NO_TEXT = "\xff"
 
 _log = structlog.get_logger()
-
-Headers = list[tuple[str, str]]
 
 
 class Request(NamedTuple):
@@ -126,7 +108,7 @@ class Bridge:
         if not len(once) == len(headers) == len(scope.headers):
             return PASSED
         head = Head(scope.method, scope.path, scope.query_string, once, sender)
-        answer = await self._lane.answer(head, partial(_read_whole, proto))
+        answer = await self._lane.answer(head, partial(read_whole, proto))
         if isinstance(answer, Passed):
             return answer
         if self._is_leaving():
@@ -149,7 +131,7 @@ class Bridge:
             return io.BytesIO()
         if length > limits.FORM_BYTES or "HTTP_EXPECT" in environ:
             return Incoming(loop, proto)
-        return io.BytesIO(await _read_whole(proto))
+        return io.BytesIO(await read_whole(proto))
 
     def _begin(self, loop: asyncio.AbstractEventLoop, request: "Request") -> None:
         """Begin with *request*, unless it waited too long; for a thread."""
@@ -196,141 +178,6 @@ class Bridge:
             close = getattr(parts, "close", None)
             if close is not None:
                 close()
-
-
-async def _read_whole(proto: Any) -> bytes:
-    """Return the body; nothing of one that was cut, whose length then tells of it."""
-    try:
-        body: bytes = await proto()
-    except (ProtocolClosed, ProtocolError):
-        return b""
-    return body
-
-
-class Incoming:
-    """A body that a thread reads while it comes."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, proto: Any) -> None:
-        """Read what *proto* receives on *loop*."""
-        self._loop = loop
-        self._parts = proto.__aiter__()
-        self._buffer = bytearray()
-
-    def read(self, size: int) -> bytes:
-        """Return *size* bytes; fewer if no more come, or none for a while."""
-        while len(self._buffer) < size:
-            coming = asyncio.run_coroutine_threadsafe(self._receive(), self._loop)
-            try:
-                part = coming.result(PATIENCE_SECONDS)
-            except TimeoutError:
-                coming.cancel()
-                part = None
-            if part is None:
-                break
-            self._buffer += part
-        read = bytes(memoryview(self._buffer)[:size])
-        del self._buffer[:size]
-        return read
-
-    async def _receive(self) -> bytes | None:
-        try:
-            received: bytes = await self._parts.__anext__()
-        except (StopAsyncIteration, ProtocolClosed, ProtocolError):
-            return None
-        return received
-
-
-class Pipes:
-    """
-    Answers that granian reads from pipes, as if they were files.
-
-    It would keep in memory whatever its own streams are given and a slow client has not
-    taken yet; a pipe holds no more than it can.
-    """
-
-    def __init__(self) -> None:
-        """Make a folder for them, which goes with this object."""
-        self._folder = tempfile.TemporaryDirectory(prefix="dncd-")
-        self._numbers = count()
-
-    def answer(
-        self,
-        proto: Any,
-        status: int,
-        headers: Headers,
-        parts: Iterable[bytes],
-        client: str,
-    ) -> None:
-        """
-        Send *parts* as the answer to *client*, until that is gone; for a thread.
-
-        One that is not sent to its end is cut off, for granian would end it in order.
-        Raises what getting the parts raises.
-        """
-        pipe = Path(self._folder.name, str(next(self._numbers)))
-        os.mkfifo(pipe, 0o600)
-        try:
-            proto.response_file(status, headers, str(pipe))
-            writing = _open_read(pipe)
-        finally:
-            pipe.unlink()
-        if writing is None:
-            return
-        try:
-            for part in parts:
-                if part and not _write(writing, part):
-                    _log.info("client_gone")
-                    _cut_off(client)
-                    return
-        except BaseException:
-            _cut_off(client)
-            raise
-        finally:
-            os.close(writing)
-
-
-def _open_read(pipe: Path) -> int | None:
-    """Open a pipe that granian is about to read; None if it does not."""
-    deadline = time.monotonic() + OPEN_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-        time.sleep(OPEN_AGAIN_SECONDS)
-    return None
-
-
-def _write(writing: int, part: bytes) -> bool:
-    """Write all of *part*; False if nobody reads any more, or not for long."""
-    room = select.poll()
-    room.register(writing, select.POLLOUT)
-    left = memoryview(part)
-    while left:
-        if not room.poll(PATIENCE_SECONDS * 1000):
-            return False
-        with suppress(BlockingIOError):
-            try:
-                left = left[os.write(writing, left) :]
-            except BrokenPipeError:
-                return False
-    return True
-
-
-def _cut_off(client: str) -> None:
-    """End the connection to *client* at once, if this process still has it."""
-    host, _, port = client.rpartition(":")
-    peer = host.strip("[]"), int(port)
-    for entry in Path("/dev/fd").iterdir():
-        # What is closed meanwhile, or not connected, is not whom we look for.
-        with suppress(OSError):
-            descriptor = int(entry.name)
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                continue
-            with socket.socket(fileno=os.dup(descriptor)) as connection:
-                if connection.getpeername()[:2] == peer:
-                    connection.shutdown(socket.SHUT_RDWR)
 
 
 def make_environ(scope: Any, headers: Headers, sender: str) -> "WSGIEnvironment":
