@@ -1,20 +1,17 @@
 """
 Telephone numbers: every spelling of one number is read as the same ``PhoneNumber``.
 
-What can be a number is decided by possible length (ITU numbering plans, as kept by
-``phonenumberslite``), not by validity: an opt-out must be storable although the
-metadata calls its exchange unassigned.
+What can be a number is decided by possible length (``numbering_plans``), not by
+validity: an opt-out must be storable although its exchange is called unassigned.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
-
+from app.domain import numbering_plans
 from app.domain.causes import Cause
 from app.domain.errors import CallingCodeInvalid, NumberInvalid
 
@@ -22,8 +19,6 @@ NANP_CALLING_CODE = "1"
 TEXT_LENGTH = 64
 
 _NANP_LENGTH = 10
-_E164_LENGTH = 15
-_UNKNOWN_TO_ALL = "001"
 _FORMATTING = str.maketrans("", "", "+ .-()")
 _SPELLING = re.compile(r"\+?[ ]?[0-9(][0-9 .()-]*")
 # A spreadsheet's number, not a person's: 5.551234567 or 5551234567.0
@@ -85,7 +80,7 @@ def from_e164(e164: int, calling_code: int) -> PhoneNumber:
 def read_calling_code(text: str) -> str:
     """Return the calling code in *text*, without ``+``; raises CallingCodeInvalid."""
     match = _CALLING_CODE.fullmatch(text.strip(" "))
-    if not match or int(match[1]) not in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+    if not match or not numbering_plans.is_calling_code(match[1]):
         raise CallingCodeInvalid
     return match[1]
 
@@ -107,12 +102,12 @@ def read(text: str, calling_code: str) -> PhoneNumber:
     if digits.startswith(calling_code):
         spellings.append(digits.removeprefix(calling_code))
     found = {
-        number
+        PhoneNumber(calling_code, national)
         for spelling in spellings
-        if (number := _canonical(calling_code, spelling)) is not None
+        if (national := numbering_plans.find_national(calling_code, spelling))
     }
     if len(found) > 1:
-        found = {number for number in found if _is_valid(number)}
+        found = {number for number in found if _is_assigned(number)}
     if len(found) != 1:
         raise NumberInvalid
     return found.pop()
@@ -198,7 +193,7 @@ def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber,
     digits, international = _read_digits(text)
     if international:
         return (read(text, _leading_calling_code(digits)),)
-    plans = _plans()
+    plans = numbering_plans.every()
     found = {
         PhoneNumber(code, digits)
         for code, plan in plans.items()
@@ -240,16 +235,18 @@ def read_with_code(text: str, default_calling_code: str) -> PhoneNumber:
     found = whole or within
     if found is None:
         raise NumberInvalid
-    if within not in {None, found} and (_is_valid(within) or not _is_valid(found)):
+    if within not in {None, found} and (
+        _is_assigned(within) or not _is_assigned(found)
+    ):
         raise NumberInvalid
     return found
 
 
 def is_whole(number: PhoneNumber) -> bool:
     """Whether no digits can be missing: it is assigned, or as long as its plan has."""
-    plan = _plans().get(number.calling_code)
+    plan = numbering_plans.every().get(number.calling_code)
     longest = max(plan.lengths, default=0) if plan else 0
-    return len(number.national) >= longest or _is_valid(number)
+    return len(number.national) >= longest or _is_assigned(number)
 
 
 def _read_digits(text: str) -> tuple[str, bool]:
@@ -278,63 +275,10 @@ def _nanp_national(digits: str, international: bool) -> str:  # noqa: FBT001
 def _leading_calling_code(digits: str) -> str:
     for length in (1, 2, 3):
         code = digits[:length]
-        if code and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        if code and numbering_plans.is_calling_code(code):
             return code
     raise NumberInvalid
 
 
-def _canonical(calling_code: str, national: str) -> PhoneNumber | None:
-    """Return the number without its trunk prefix, or None if it is not possible."""
-    national = _without_trunk_prefix(calling_code, national)
-    number = PhoneNumber(calling_code, national)
-    if not national or len(calling_code) + len(national) > _E164_LENGTH:
-        return None
-    if _without_trunk_prefix(calling_code, national) != national:
-        return None
-    possible = phonenumbers.is_possible_number_with_reason(_parts(number))
-    return number if possible == ValidationResult.IS_POSSIBLE else None
-
-
-def _without_trunk_prefix(calling_code: str, national: str) -> str:
-    try:
-        parsed = phonenumbers.parse(f"+{calling_code}{national}")
-    except NumberParseException:
-        return ""
-    return phonenumbers.national_significant_number(parsed)
-
-
-def _parts(number: PhoneNumber) -> phonenumbers.PhoneNumber:
-    zeros = len(number.national) - len(number.national.lstrip("0"))
-    return phonenumbers.PhoneNumber(
-        country_code=int(number.calling_code),
-        national_number=int(number.national),
-        italian_leading_zero=zeros > 0,
-        number_of_leading_zeros=zeros,
-    )
-
-
-def _is_valid(number: PhoneNumber) -> bool:
-    return phonenumbers.is_valid_number(_parts(number))
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What of a numbering plan tells which numbers may be its own."""
-
-    lengths: frozenset[int]
-    trunk_prefix: str
-
-
-@cache
-def _plans() -> dict[str, _Plan]:
-    """Return the numbering plans, by calling code."""
-    plans = {}
-    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
-        if regions[0] == _UNKNOWN_TO_ALL:
-            metadata = PhoneMetadata.metadata_for_nongeo_region(code, None)
-        else:
-            metadata = PhoneMetadata.metadata_for_region(regions[0], None)
-        if metadata is not None and metadata.general_desc is not None:
-            lengths = frozenset(metadata.general_desc.possible_length)
-            plans[str(code)] = _Plan(lengths, metadata.national_prefix or "")
-    return plans
+def _is_assigned(number: PhoneNumber) -> bool:
+    return numbering_plans.is_assigned(number.calling_code, number.national)
