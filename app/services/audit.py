@@ -17,7 +17,7 @@ from app.services.leaves import (
     told,
 )
 from app.services.sealing import Sealing
-from app.store import recoveries, sealed, seals
+from app.store import organisations, recoveries, sealed, seals
 from app.store.database import Database
 from app.store.roles import Scope
 from app.store.sealed import Row
@@ -68,8 +68,8 @@ class Audit:
             for row in sealed.stream(tx, recoveries.EVERY, {}):
                 yield {"type": "recovery", **named(recoveries.COLUMNS, row)}
             yield from _chain(tx, head["chain"])
-            for organisation_id in seals.organisation_ids(tx):
-                seals.enter(tx, organisation_id)
+            for organisation_id in organisations.ids(tx):
+                tx.turn_to(organisation_id)
                 yield from _history(tx, key, organisation_id)
             yield {"type": "end"}
 

@@ -8,8 +8,9 @@ from app.audit.verify import Many
 from app.domain.keys import Key
 from app.store import sealed
 from app.store.sealed import Reach, Reaches, Row
-from app.store.seals import Leaf, Unsealed
+from app.store.seals import Leaf
 from app.store.transactions import Open
+from app.store.unsealed import Unsealed
 
 # What is read at once; an operation with more entries is read bit by bit.
 FEW = 2_000

@@ -30,7 +30,7 @@ class Recovery:
         if anchor is None:
             return None
         with self._database.transaction(Scope()) as tx:
-            return recoveries.measure(tx, anchor, recoveries.organisation_ids(tx))
+            return recoveries.measure(tx, anchor, organisations.ids(tx))
 
     def require_confirmed(self) -> None:
         """Raise RecoveryUnconfirmed while something is missing, unconfirmed."""
@@ -56,8 +56,8 @@ class Recovery:
     def _record(self, actor: str, loss: Loss) -> None:
         with self._database.transaction(Scope()) as tx:
             recoveries.confirm(tx, loss, actor)
-            for organisation_id in recoveries.organisation_ids(tx):
-                own = recoveries.enter(tx, organisation_id)
+            for organisation_id in organisations.ids(tx):
+                own = tx.turn_to(organisation_id)
                 found = organisations.find_own(own)
                 if found is not None:
                     operations.append(

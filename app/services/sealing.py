@@ -11,11 +11,12 @@ from app.domain.keys import Key
 from app.services.conditions import Conditions
 from app.services.keys import Keys
 from app.services.leaves import leaves, told
-from app.store import seals
+from app.store import organisations, seals, unsealed
 from app.store.database import Database
 from app.store.roles import Plans, Scope
-from app.store.seals import Head, Leaf, Overtaken, Seal, State, Unsealed
+from app.store.seals import Head, Leaf, Overtaken, Seal, State
 from app.store.transactions import Open
+from app.store.unsealed import Unsealed
 
 # Leaves of one seal; what is left waits for the next, which follows at once.
 MOST = 20_000
@@ -93,13 +94,13 @@ class Sealing:
                 raise KeyRefused(message)
             since = state.since
             if since is None:
-                unsealed = self._every(tx)
+                waiting = self._every(tx)
             else:
-                unsealed = seals.find_new(tx, state, since, MOST + 1)
-                if not unsealed and not anyway:
+                waiting = unsealed.find_new(tx, state, since, MOST + 1)
+                if not waiting and not anyway:
                     return []
-            whole = len(unsealed) <= MOST
-            found = list(self._leaves(tx, unsealed[:MOST]))
+            whole = len(waiting) <= MOST
+            found = list(self._leaves(tx, waiting[:MOST]))
             added = []
             # What is sealed without a look at its transaction must not be judged by it.
             if since is None and found:
@@ -127,19 +128,19 @@ class Sealing:
             self._marks[one.organisation_id] = one.operation_id
         return found
 
-    def _leaves(self, tx: Open, unsealed: list[Unsealed]) -> Iterator[Leaf]:
+    def _leaves(self, tx: Open, waiting: list[Unsealed]) -> Iterator[Leaf]:
         """Yield the leaves, in the order in which they are sealed."""
         assert self._key is not None  # noqa: S101  _add has seen to it
         place = {
             (one.organisation_id, one.operation_id): number
-            for number, one in enumerate(unsealed)
+            for number, one in enumerate(waiting)
         }
         found: list[Leaf] = []
-        by_organisation = sorted(unsealed, key=attrgetter("organisation_id"))
+        by_organisation = sorted(waiting, key=attrgetter("organisation_id"))
         for organisation_id, own in groupby(
             by_organisation, attrgetter("organisation_id")
         ):
-            seals.enter(tx, organisation_id)
+            tx.turn_to(organisation_id)
             found.extend(leaves(tx, self._key, organisation_id, list(own)))
         found.sort(key=lambda leaf: place[leaf.organisation_id, leaf.operation_id])
         yield from found
@@ -157,13 +158,13 @@ def _anchor(found: Head) -> Anchor:
 
 def _scan(tx: Open, marks: Mapping[int, int]) -> list[Unsealed]:
     found: list[Unsealed] = []
-    for organisation_id in seals.organisation_ids(tx):
-        seals.enter(tx, organisation_id)
+    for organisation_id in organisations.ids(tx):
+        tx.turn_to(organisation_id)
         after = marks.get(organisation_id, 0)
-        own = seals.find_every(tx, organisation_id, after, MOST + 1 - len(found))
+        own = unsealed.find_every(tx, organisation_id, after, MOST + 1 - len(found))
         if own:
             ids = [one.operation_id for one in own]
-            seals.complete_reach(tx, organisation_id, ids)
+            unsealed.complete_reach(tx, organisation_id, ids)
         found.extend(own)
         if len(found) > MOST:
             break

@@ -18,6 +18,8 @@ LOCK_FIRST_START = "SELECT pg_advisory_xact_lock(725102)"
 
 NEXT_ID = "SELECT nextval('organisation_id_seq') AS id"
 
+NEWEST_ID = "SELECT last_value AS newest FROM organisation_id_seq"
+
 ADD = """
     INSERT INTO organisation (
         id, name, time_zone, default_phone_code, editions, evidence_required
@@ -66,6 +68,11 @@ _FIND: LiteralString = """
 FIND: LiteralString = f"{_FIND} name = %(name)s"
 
 FIND_OWN: LiteralString = f"{_FIND} id = %(organisation_id)s"
+
+
+def ids(tx: Tx) -> range:
+    """Return the ids that an organisation may have."""
+    return range(1, tx.fetch(NEWEST_ID, {})[0]["newest"] + 1)
 
 
 def erasure_mark(tx: Tx) -> str | None:

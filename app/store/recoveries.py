@@ -1,13 +1,11 @@
 """Operations that were anchored and are not there any more, and who confirmed it."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from psycopg import errors
 
 from app.audit.verify import Anchor
 from app.domain.recoveries import Loss
-from app.store.roles import Scope
 from app.store.transactions import Open, Tx
 
 NOTICE = """
@@ -26,10 +24,6 @@ NOTICED = """
     WHERE chain = %(chain)s::uuid AND sequence = %(sequence)s
       AND root = decode(%(root)s, 'hex')
 """
-
-ENTER = "SELECT set_config('dncd.organisation', %(organisation_id)s, true)"
-
-NEWEST_ORGANISATION = "SELECT last_value AS newest FROM organisation_id_seq"
 
 COUNT = """
     SELECT count(*) AS operations, max(at) AS last_at FROM operation
@@ -86,8 +80,7 @@ def measure(tx: Open, anchor: Anchor, organisation_ids: range) -> Loss:
             "organisation_id": organisation_id,
             "before": noticed["noticed_at"],
         }
-        enter(tx, organisation_id)
-        [found] = tx.fetch(COUNT, parameters)
+        [found] = tx.turn_to(organisation_id).fetch(COUNT, parameters)
         operations += found["operations"]
         last_at = max(filter(None, (last_at, found["last_at"])), default=None)
     return Loss(
@@ -112,17 +105,6 @@ def confirm(tx: Open, loss: Loss, confirmed_by: str) -> None:
         tx.fetch(CONFIRM, {**told, "confirmed_by": confirmed_by})
     except errors.UniqueViolation as error:
         raise ConfirmedAlready from error
-
-
-def enter(tx: Open, organisation_id: int) -> Open:
-    """Go on as that organisation, in the same transaction."""
-    tx.fetch(ENTER, {"organisation_id": str(organisation_id)})
-    return replace(tx, scope=Scope(organisation_id))
-
-
-def organisation_ids(tx: Tx) -> range:
-    """Return the ids that an organisation may have."""
-    return range(1, tx.fetch(NEWEST_ORGANISATION, {})[0]["newest"] + 1)
 
 
 def _anchored(anchor: Anchor) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """
-The chain of seals: ``seal`` and ``seal_leaf``, and which operations are to be sealed.
+The chain of seals: ``seal`` and ``seal_leaf``.
 
 Who seals says so (``see``) and then sees all organisations' leaves and reaches;
-operations and entries are read one organisation after another (``enter``).
+operations and entries are read one organisation after another (``turn_to``).
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,6 @@ SEE = "SELECT set_config('dncd.seals', 'on', true)"
 # One sealer at a time, on however many hosts; whoever comes second leaves it to the
 # first.
 TAKE_TURN = "SELECT pg_try_advisory_xact_lock(725106) AS ours"
-
-ENTER = "SELECT set_config('dncd.organisation', %(organisation_id)s, true)"
 
 # A sequence that was anchored and lost is not given to another seal.
 STATE = """
@@ -42,99 +40,6 @@ STATE = """
         SELECT snapshot, cluster FROM seal WHERE snapshot IS NOT NULL
         ORDER BY sequence DESC LIMIT 1
     ) AS complete ON true
-"""
-
-# What is visible now and was not when everything visible was sealed: what was running
-# then, and what has begun since. However long somebody's transaction takes, nobody
-# else's waits for it, and none is passed over.
-FIND_NEW = """
-    SELECT organisation_id, operation_id, transaction_id::text
-    FROM (
-        SELECT organisation_id, operation_id, transaction_id FROM operation_reach
-        WHERE transaction_id >= %(since)s::xid8 AND transaction_id < %(until)s::xid8
-        UNION ALL
-        SELECT organisation_id, operation_id, transaction_id FROM operation_reach
-        WHERE transaction_id = ANY(%(running)s::text[]::xid8[])
-    ) AS reach
-    WHERE NOT EXISTS (
-        SELECT FROM seal_leaf AS leaf
-        WHERE leaf.organisation_id = reach.organisation_id
-          AND leaf.operation_id = reach.operation_id
-    )
-    GROUP BY organisation_id, operation_id, transaction_id
-    ORDER BY transaction_id, operation_id
-    LIMIT %(most)s
-"""
-
-# Where nothing is known of what was visible, each operation is looked at.
-FIND_EVERY = """
-    SELECT organisation_id, id AS operation_id, transaction_id::text
-    FROM operation
-    WHERE organisation_id = %(organisation_id)s AND id > %(after)s
-      AND NOT EXISTS (
-          SELECT FROM seal_leaf AS leaf
-          WHERE leaf.organisation_id = operation.organisation_id
-            AND leaf.operation_id = operation.id
-      )
-    ORDER BY id
-    LIMIT %(most)s
-"""
-
-ORGANISATIONS = "SELECT last_value AS newest FROM organisation_id_seq"
-
-UNREACHED = """
-    SELECT EXISTS (
-        SELECT FROM operation
-        WHERE organisation_id = %(organisation_id)s
-          AND id = ANY(%(operation_ids)s::bigint[])
-          AND NOT EXISTS (
-              SELECT FROM operation_reach AS reach
-              WHERE reach.transaction_id = operation.transaction_id
-                AND reach.organisation_id = operation.organisation_id
-                AND reach.operation_id = operation.id
-          )
-    ) AS found
-"""
-
-# What was written before there was a trigger to tell. Reads the whole list once.
-REACH = """
-    INSERT INTO operation_reach (
-        organisation_id, operation_id, transaction_id, ended, first_id, last_id, entries
-    )
-    SELECT operation.organisation_id, operation.id, operation.transaction_id,
-           coalesce(found.ended, false), found.first_id, found.last_id,
-           coalesce(found.entries, 0)
-    FROM operation
-    LEFT JOIN (
-        SELECT operation_id, false AS ended, min(id) AS first_id, max(id) AS last_id,
-               count(*) AS entries
-        FROM (
-            SELECT operation_id, id FROM dnc_entry
-            WHERE organisation_id = %(organisation_id)s
-            UNION ALL
-            SELECT operation_id, id FROM dnc_entry_past
-            WHERE organisation_id = %(organisation_id)s
-        ) AS version
-        GROUP BY operation_id
-        UNION ALL
-        SELECT ended_by_operation, true, min(id), max(id), count(*)
-        FROM dnc_entry_past
-        WHERE organisation_id = %(organisation_id)s
-        GROUP BY ended_by_operation
-    ) AS found ON found.operation_id = operation.id
-    WHERE operation.organisation_id = %(organisation_id)s
-      AND NOT EXISTS (
-          SELECT FROM operation_reach AS reach
-          WHERE reach.transaction_id = operation.transaction_id
-            AND reach.organisation_id = operation.organisation_id
-            AND reach.operation_id = operation.id
-      )
-"""
-
-PLAN_FREELY = """
-    SELECT set_config('enable_seqscan', %(freely)s, true),
-           set_config('enable_hashjoin', %(freely)s, true),
-           set_config('enable_mergejoin', %(freely)s, true)
 """
 
 ADD_LEAVES = """
@@ -168,7 +73,6 @@ NEWEST = """
            seal.sealed_at
     FROM seal, installation ORDER BY sequence DESC LIMIT 1
 """
-
 
 FIND = """
     SELECT installation.chain::text, seal.sequence, seal.root, seal.operations,
@@ -238,15 +142,6 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsealed:
-    """An operation that waits for its seal."""
-
-    organisation_id: int
-    operation_id: int
-    transaction_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Leaf:
     """What a seal holds of an operation."""
 
@@ -295,54 +190,10 @@ def take_turn(tx: Open) -> bool:
     return ours
 
 
-def enter(tx: Open, organisation_id: int) -> None:
-    """Read that organisation's operations and entries from here on."""
-    tx.fetch(ENTER, {"organisation_id": str(organisation_id)})
-
-
 def find_state(tx: Open) -> State | None:
     """Return how far the chain is; None before the first start."""
     rows = tx.fetch(STATE, {})
     return State(**rows[0]) if rows else None
-
-
-def find_new(tx: Open, state: State, since: Snapshot, most: int) -> list[Unsealed]:
-    """Return what has come since *since*, in the order of the transactions."""
-    rows = tx.fetch(
-        FIND_NEW,
-        {
-            "since": str(since.next),
-            "until": str(Snapshot.read(state.snapshot).next),
-            "running": list(since.running),
-            "most": most,
-        },
-    )
-    return [Unsealed(**row) for row in rows]
-
-
-def organisation_ids(tx: Open) -> range:
-    """Return the ids that an organisation may have."""
-    return range(1, tx.fetch(ORGANISATIONS, {})[0]["newest"] + 1)
-
-
-def find_every(tx: Open, organisation_id: int, after: int, most: int) -> list[Unsealed]:
-    """Return what of the organisation entered, with ids after *after*, is unsealed."""
-    parameters = {"organisation_id": organisation_id, "after": after, "most": most}
-    return [Unsealed(**row) for row in tx.fetch(FIND_EVERY, parameters)]
-
-
-def complete_reach(
-    tx: Open, organisation_id: int, operation_ids: Sequence[int]
-) -> None:
-    """Find out where entries are that operations changed before they told so."""
-    parameters: dict[str, object] = {
-        "organisation_id": organisation_id,
-        "operation_ids": list(operation_ids),
-    }
-    if tx.fetch(UNREACHED, parameters)[0]["found"]:
-        tx.fetch(PLAN_FREELY, {"freely": "on"})
-        tx.connection.execute(REACH, parameters, prepare=False)
-        tx.fetch(PLAN_FREELY, {"freely": "off"})
 
 
 def add(tx: Open, seal: Seal, leaves: Sequence[Leaf]) -> None:

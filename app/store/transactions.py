@@ -9,7 +9,7 @@ transaction pooling, where no session belongs to us, it is wrapped in a transact
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, LiteralString, Protocol
 
 import psycopg
@@ -36,6 +36,8 @@ BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
 LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
+
+TURN = "SELECT set_config('dncd.organisation', %(organisation_id)s, true)"
 
 ACT = "SELECT set_config('dncd.operation', %(operation_id)s, true)"
 
@@ -78,6 +80,11 @@ class Open:
     def limit(self, seconds: float) -> None:
         """Let the server end each statement from here on that takes longer."""
         self.connection.execute(LIMIT, {"milliseconds": str(round(seconds * 1000))})
+
+    def turn_to(self, organisation_id: int) -> Open:
+        """Go on as that organisation, in the same transaction."""
+        self.fetch(TURN, {"organisation_id": str(organisation_id)})
+        return replace(self, scope=Scope(organisation_id))
 
     def act_for(self, operation_id: int) -> None:
         """Let entries that end from here on end by that operation."""

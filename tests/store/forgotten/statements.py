@@ -48,15 +48,14 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
     "puts the organisation on": (
         "roles.ENTER",
         "roles.ENTER_TELLING",
-        "recoveries.ENTER",
-        "seals.ENTER",
+        "transactions.TURN",
     ),
     "a setting of the transaction": (
         "transactions.ACT",
         "transactions.LIMIT",
         "idempotent_requests.SWEEPING",
-        "seals.PLAN_FREELY",
         "seals.SEE",
+        "unsealed.PLAN_FREELY",
     ),
     "a lock": (
         "idempotent_requests.CLAIM",
@@ -67,10 +66,9 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
     "the clock": ("bulk.NOW",),
     "a temporary table": ("bulk.COPY_NUMBERS", "bulk.COPY_ROWS", "bulk.PAGES"),
     "a sequence; an operator's command": (
+        "organisations.NEWEST_ID",
         "organisations.NEXT_ID",
         "organisations.NONE_YET",
-        "recoveries.NEWEST_ORGANISATION",
-        "seals.ORGANISATIONS",
     ),
     "an operator's command, by possession of the name": ("organisations.FIND",),
     "asks of all organisations, and is answered yes or no": ("entries.IS_FOREIGN",),
