@@ -12,7 +12,6 @@ from werkzeug.exceptions import MethodNotAllowed, UnsupportedMediaType
 from app.domain.access import Edition, Grant
 from app.domain.errors import (
     Forbidden,
-    IdempotencyKeyInUse,
     IdempotencyKeyInvalid,
     RequestMalformed,
     StoreUnavailable,
@@ -34,7 +33,6 @@ from app.http.schemas import Answer
 REFUSED = 200
 UNREADABLE = 400
 UNAVAILABLE = 503
-IN_USE = OF_KEYS[IdempotencyKeyInUse].status
 
 BEARER = "bearer"
 AUTH_TOKEN = "auth_token"  # noqa: S105  the name of a parameter
