@@ -1,95 +1,33 @@
 """Releases that need more than the grant: a reason, a cap, a second pair of eyes."""
 
-import ast
-import inspect
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import psycopg
 import pytest
 import structlog
 
-import app
 from app.domain.access import Caller, Grant
-from app.domain.entries import Draft, Revision
+from app.domain.entries import Revision
 from app.domain.errors import (
     ApprovalPending,
-    DncError,
     Forbidden,
     NotSuppressed,
     ReleaseReasonMissing,
     ReleasesCapped,
     SettingInvalid,
 )
-from app.domain.guards import Rules
-from app.domain.phone import PhoneNumber
-from app.domain.scopes import CampaignReference, read_campaign
 from app.services import Services
 from app.services.organisations import EVERY_GRANT
-from app.store import batches, entries
-
-GLOBAL = read_campaign("0")
-TELEMKT = read_campaign("-1")
-SOURCES = Path(app.__file__).parent
-
-
-def number(n: int) -> PhoneNumber:
-    return PhoneNumber("1", f"55512{n:05}")
-
-
-@dataclass(frozen=True)
-class People:
-    """Tokens of one organisation, and its database as its owner sees it."""
-
-    services: Services
-    operator: Caller
-    url: str
-
-    def token(self, name: str, *grants: Grant) -> Caller:
-        self.services.access.issue(self.operator, name, grants or EVERY_GRANT)
-        known = self.services.access.list_tokens(self.operator)
-        return replace(
-            self.operator,
-            token_id=known[-1].id,
-            actor=name,
-            grants=known[-1].grants,
-            dialect="test",
-        )
-
-    def set(self, **rules: object) -> None:
-        self.services.guards.set_rules(self.operator, Rules(**rules))  # type: ignore[arg-type]
-
-    def list_numbers(self, *ns: int, campaign: CampaignReference = GLOBAL) -> list[int]:
-        purpose = "TELEMKT" if campaign.is_purpose_list else None
-        return [
-            self.services.suppressions.suppress(
-                self.operator, Draft(number(n), campaign, purpose)
-            )
-            for n in ns
-        ]
-
-    def operations(self, kind: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(
-                "SELECT id, actor, why, touched, unblocked, approves FROM operation"
-                " WHERE kind = %s ORDER BY id",
-                [kind],
-            ).fetchall()
-
-    def listed(self) -> int:
-        with psycopg.connect(self.url) as connection:
-            (rows,) = connection.execute("SELECT count(*) FROM dnc_entry").fetchall()
-        return int(rows[0])
-
-    def checking(self) -> bool:
-        with psycopg.connect(self.url) as connection:
-            rows = connection.execute(
-                "SELECT checking_enabled FROM organisation"
-            ).fetchall()
-        return bool(rows[0][0])
+from tests.store.guarding import (
+    GLOBAL,
+    TELEMKT,
+    People,
+    attempt,
+    number,
+    release,
+    release_many,
+)
 
 
 @pytest.fixture
@@ -100,21 +38,9 @@ def people(services: Services, caller: Caller, database_url: str) -> People:
 Release = Callable[[People, Caller, str | None], object]
 
 
-def release(people: People, by: Caller, reason: str | None) -> None:
-    people.services.suppressions.release(
-        by, number(1), GLOBAL, None, None, reason=reason
-    )
-
-
 def release_purpose(people: People, by: Caller, reason: str | None) -> None:
     people.services.suppressions.release(
         by, number(1), TELEMKT, "TELEMKT", "NEW", reason=reason
-    )
-
-
-def release_many(people: People, by: Caller, reason: str | None) -> None:
-    people.services.suppressions.release_many(
-        by, [number(1), number(9)], GLOBAL, reason
     )
 
 
@@ -345,14 +271,6 @@ def test_an_hour_later_as_much_may_be_released_again(people: People) -> None:
     assert people.listed() == 0
 
 
-def attempt(work: Callable[[], object]) -> str:
-    try:
-        work()
-    except DncError as error:
-        return type(error).__name__
-    return "done"
-
-
 def test_many_at_once_release_no_more_than_the_cap(people: People) -> None:
     people.list_numbers(*range(24))
     people.set(per_hour=10)
@@ -371,111 +289,6 @@ def test_many_at_once_release_no_more_than_the_cap(people: People) -> None:
     assert outcomes.count("done") == 10
     assert outcomes.count("ReleasesCapped") == 14
     assert people.listed() == 14
-
-
-def test_two_approvals_at_once_carry_it_out_once(people: People) -> None:
-    for n in range(8):
-        people.list_numbers(n)
-        people.set(four_eyes=True)
-        tokens = [people.token(f"{name}{n}") for name in ("ada", "grace", "mary")]
-
-        def ask(by: Caller, n: int = n) -> str:
-            return attempt(
-                lambda: people.services.suppressions.release(
-                    by, number(n), GLOBAL, None, None
-                )
-            )
-
-        assert ask(tokens[0]) == "ApprovalPending"
-        with ThreadPoolExecutor(2) as pool:
-            outcomes = sorted(pool.map(ask, tokens[1:]))
-        assert outcomes == ["NotSuppressed", "done"]
-    assert len(people.operations("entry:released")) == 8
-
-
-def test_neither_the_same_token_nor_one_of_the_same_name_approves(
-    people: People,
-) -> None:
-    people.list_numbers(1)
-    people.set(four_eyes=True)
-    for by in (people.token("ada"), people.token("ada")):
-        with pytest.raises(ApprovalPending):
-            release(people, by, None)
-    assert people.listed() == 1
-
-
-def test_a_token_that_was_revoked_has_approved_nothing(people: People) -> None:
-    people.list_numbers(1)
-    people.set(four_eyes=True)
-    ada, grace, mary = (people.token(name) for name in ("ada", "grace", "mary"))
-    with pytest.raises(ApprovalPending):
-        release(people, ada, None)
-    people.services.access.revoke(people.operator, "ada")
-
-    with pytest.raises(ApprovalPending):
-        release(people, grace, None)
-    release(people, mary, None)
-
-    assert people.listed() == 0
-
-
-def test_a_request_expires(people: People) -> None:
-    people.list_numbers(1)
-    people.set(four_eyes=True, approval_hours=2)
-    ada, grace = people.token("ada"), people.token("grace")
-    with pytest.raises(ApprovalPending):
-        release(people, ada, None)
-    with psycopg.connect(people.url) as connection:
-        connection.execute(
-            "UPDATE release_request SET requested_at = requested_at - interval '2 h'"
-        )
-
-    assert people.services.guards.list_pending(people.operator) == []
-    with pytest.raises(ApprovalPending):
-        release(people, grace, None)
-    release(people, ada, None)
-
-    assert people.listed() == 0
-
-
-def test_an_approval_is_of_that_entry_as_it_was(people: People) -> None:
-    """Not of a newer opt-out of the same number, of other numbers, or of more."""
-    (entry_id,) = people.list_numbers(1)
-    people.list_numbers(2)
-    people.set(four_eyes=True)
-    ada, grace = people.token("ada"), people.token("grace")
-    suppressions = people.services.suppressions
-    with pytest.raises(ApprovalPending):
-        release(people, ada, None)
-
-    with pytest.raises(ApprovalPending):
-        suppressions.release(grace, number(2), GLOBAL, None, None)
-    with pytest.raises(ApprovalPending):
-        suppressions.release(grace, number(1), GLOBAL, None, "NEW")
-    with pytest.raises(ApprovalPending):
-        suppressions.release_many(grace, [number(1), number(2)], GLOBAL)
-    people.set()
-    suppressions.release_entry(grace, entry_id)
-    people.list_numbers(1)
-    people.set(four_eyes=True)
-    with pytest.raises(ApprovalPending):
-        release(people, grace, None)
-
-    assert people.listed() == 2
-
-
-def test_what_is_asked_in_one_way_may_be_approved_in_another(people: People) -> None:
-    entry_id, _ = people.list_numbers(1, 2)
-    people.set(four_eyes=True)
-    ada, grace = people.token("ada"), people.token("grace")
-    with pytest.raises(ApprovalPending):
-        release(people, ada, None)
-    (pending,) = people.services.guards.list_pending(people.operator)
-
-    release_many(people, grace, None)
-
-    assert pending.entry_ids == [entry_id]
-    assert people.listed() == 1
 
 
 def test_rules_hold_from_the_instant_that_they_are_set(people: People) -> None:
@@ -500,60 +313,3 @@ def test_rules_that_cannot_be_kept_are_refused(
 ) -> None:
     with pytest.raises(SettingInvalid):
         people.set(**rules)
-
-
-def test_leave_is_given_by_the_gate_alone() -> None:
-    made = [
-        str(path.relative_to(SOURCES))
-        for path in SOURCES.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Leave"
-    ]
-
-    assert made == ["services/guards.py"]
-
-
-# What ends or changes an entry, and what keeps it from being a way around the gate.
-ENDS = {
-    "store/entries.py: RELEASE": "takes a Leave",
-    "store/entries.py: RELEASE_BY_ID": "takes a Leave",
-    "store/entries.py: REVISE": "services/revisions.py asks the gate",
-    "store/batches.py: RELEASE": "takes a Leave",
-    "store/organisations.py: SWITCH_CHECKING": "its service asks the gate",
-    "store/erasures.py: HIDE": "what it changes goes on blocking, by a stand-in",
-    "store/erasures.py: MERGE": "another entry blocks the same",
-}
-_ENDING = re.compile(
-    r"(DELETE\s+FROM|UPDATE)\s+dnc_entry\b(?!_)|SET\s+checking_enabled", re.IGNORECASE
-)
-
-
-def test_no_other_statement_ends_or_changes_an_entry() -> None:
-    """A new one is to be put behind the gate, and named here."""
-    found = set()
-    for path in SOURCES.rglob("*.py"):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.FunctionDef):
-                text = "".join(
-                    part.value
-                    for part in ast.walk(node)
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                )
-                target = (
-                    node.name
-                    if isinstance(node, ast.FunctionDef)
-                    else ast.unparse(
-                        node.targets[0] if isinstance(node, ast.Assign) else node.target
-                    )
-                )
-                if _ENDING.search(text):
-                    found.add(f"{path.relative_to(SOURCES)}: {target}")
-
-    assert found == set(ENDS)
-
-
-def test_what_the_store_releases_takes_a_leave() -> None:
-    for function in (entries.release, entries.release_locked, batches.release):
-        assert "leave" in inspect.signature(function).parameters

@@ -1,11 +1,7 @@
 """What was listed at an instant: told the same whenever it is asked."""
 
-import random
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 
 import psycopg
@@ -17,83 +13,18 @@ from app.domain.dates import Interval
 from app.domain.entries import Draft, EntryFilter, Page, Revision
 from app.domain.errors import (
     CampaignUnknown,
-    DncError,
     InstantInvalid,
-    InstantUnsettled,
 )
 from app.domain.history import Subject
 from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
 from app.domain.scopes import Campaign, read_campaign
-from app.services import Services, settling
+from app.services import Services
 from app.services.imports import ImportOptions, Source
-from app.services.organisations import operator
-from app.store import entries
 from app.store.database import Database
-from app.store.roles import Scope
-from tests.conftest import make_organisation
+from tests.store.instants import GLOBAL, NUMBER, OPEN, OTHER, is_listed, now, versions
 
-NUMBER = PhoneNumber("1", "5551234567")
-OTHER = PhoneNumber("1", "5551234568")
-GLOBAL = read_campaign("0")
 MICROSECOND = timedelta(microseconds=1)
-
-OPEN = """
-    SELECT set_config('role', 'dncd_app', true),
-           set_config('dncd.organisation', %(organisation)s, true)
-"""
-
-PUT = """
-    INSERT INTO dnc_entry (
-        organisation_id, e164, calling_code, campaign_id, operation_id
-    )
-    VALUES (%(organisation)s::bigint, %(e164)s, 1, 0, 1)
-"""
-
-
-def now(url: str) -> datetime:
-    """Return the database's clock, by which everything is dated."""
-    with psycopg.connect(url) as connection:
-        [row] = connection.execute("SELECT clock_timestamp()").fetchall()
-        instant: datetime = row[0]
-        return instant.astimezone(UTC)
-
-
-def versions(url: str) -> list[tuple[int, datetime, datetime | None]]:
-    """Return when each version of each entry began and ended, oldest first."""
-    with psycopg.connect(url) as connection:
-        return connection.execute(
-            "SELECT id, valid_from, NULL::timestamptz AS valid_until FROM dnc_entry"
-            " UNION ALL SELECT id, valid_from, valid_until FROM dnc_entry_past"
-            " ORDER BY valid_from"
-        ).fetchall()
-
-
-def is_listed(
-    services: Services, caller: Caller, at: datetime, number: PhoneNumber = NUMBER
-) -> bool:
-    """Ask in each of the ways that there are, which all must say the same."""
-    single = services.checks.check_as_of(caller, Question(number), at)
-    _, hits = services.checks.find_listed(caller, [number.e164], None, as_of=at)
-    found, total = services.searches.search(
-        caller, EntryFilter(numbers=(number,)), Page(), at
-    )
-    everything, all_of_them = services.searches.search(
-        caller, EntryFilter(), Page(limit=1000), at
-    )
-    exported = b"".join(services.exports.stream(caller, None, at)).decode()
-    answers = {
-        not single.callable,
-        number.e164 in hits,
-        bool(found),
-        bool(total),
-        number in {entry.number for entry in everything},
-        f"\n{number.national},{number.calling_code}," in exported,
-    }
-    assert len(answers) == 1, answers
-    assert all_of_them == len(everything) == exported.count("\n") - 1
-    assert services.exports.count(caller, None, at) == all_of_them
-    return answers.pop()
 
 
 def read(url: str) -> int:
@@ -107,16 +38,6 @@ def read(url: str) -> int:
             " FROM pg_stat_user_indexes WHERE relname ~ '^dnc_entry(_past)?$'"
         ).fetchall()
         return int(row[0])
-
-
-@contextmanager
-def held_open(url: str, caller: Caller) -> Iterator[psycopg.Connection]:
-    """Yield a transaction of another program that lists NUMBER when it commits."""
-    parameters = {"organisation": str(caller.organisation.id), "e164": NUMBER.e164}
-    with psycopg.connect(url) as connection:
-        connection.execute(OPEN, parameters)
-        connection.execute(PUT, parameters)
-        yield connection
 
 
 def test_every_question_tells_what_was_listed_between_insert_and_release(
@@ -239,91 +160,6 @@ def test_a_campaign_that_does_not_exist_is_refused_at_any_instant(
         services.exports.stream(caller, nowhere, at)
 
 
-def test_what_began_before_and_ends_too_late_leaves_the_instant_unsettled(
-    services: Services, caller: Caller, database_url: str
-) -> None:
-    before = now(database_url)
-    time.sleep(1.1)
-    with held_open(database_url, caller) as late:
-        at = now(database_url)
-        time.sleep(0.01)
-
-        began = time.monotonic()
-        for ask in (
-            lambda: services.checks.check_as_of(caller, Question(NUMBER), at),
-            lambda: services.checks.find_listed(caller, [1], None, as_of=at),
-            lambda: services.searches.search(caller, EntryFilter(), Page(), at),
-            lambda: services.exports.stream(caller, None, at),
-        ):
-            with pytest.raises(InstantUnsettled):
-                ask()
-        waited = time.monotonic() - began
-        # What was listed a second before it began cannot change any more.
-        assert not is_listed(services, caller, before)
-        late.commit()
-
-    assert 3.0 < waited < 5.5
-    assert is_listed(services, caller, at)
-    assert not is_listed(services, caller, before)
-
-
-def test_a_commit_within_the_second_is_waited_for_and_seen(
-    services: Services, caller: Caller, database_url: str
-) -> None:
-    with held_open(database_url, caller) as late:
-        at = now(database_url)
-        time.sleep(0.01)
-        threading.Timer(0.3, late.commit).start()
-        began = time.monotonic()
-
-        verdict = services.checks.check_as_of(caller, Question(NUMBER), at)
-
-        assert 0.2 < time.monotonic() - began < 1.0
-        assert not verdict.callable
-        time.sleep(0.2)
-
-
-def test_one_that_is_rolled_back_was_never_there(
-    services: Services, caller: Caller, database_url: str
-) -> None:
-    with held_open(database_url, caller) as late:
-        at = now(database_url)
-        time.sleep(0.01)
-        threading.Timer(0.2, late.rollback).start()
-
-        assert services.checks.check_as_of(caller, Question(NUMBER), at).callable
-        time.sleep(0.2)
-
-
-def test_an_insert_of_the_service_whose_commit_is_held_is_waited_for(
-    services: Services, caller: Caller, database: Database, database_url: str
-) -> None:
-    with database.transaction(Scope(caller.organisation.id)) as tx:
-        assert entries.insert(tx, caller, Draft(NUMBER, GLOBAL)) is not None
-        at = now(database_url)
-        time.sleep(0.01)
-        with pytest.raises(InstantUnsettled):
-            services.checks.check_as_of(caller, Question(NUMBER), at)
-
-    assert is_listed(services, caller, at)
-
-
-def test_a_release_whose_commit_is_held_is_waited_for(
-    services: Services, caller: Caller, database_url: str
-) -> None:
-    services.suppressions.suppress(caller, Draft(NUMBER, GLOBAL))
-    with psycopg.connect(database_url) as late:
-        late.execute(OPEN, {"organisation": str(caller.organisation.id)})
-        late.execute("SELECT set_config('dncd.operation', '1', true)")
-        late.execute("DELETE FROM dnc_entry")
-        at = now(database_url)
-        time.sleep(0.01)
-        with pytest.raises(InstantUnsettled):
-            services.checks.check_as_of(caller, Question(NUMBER), at)
-
-    assert not is_listed(services, caller, at)
-
-
 def test_an_import_dates_all_its_rows_by_one_instant_when_it_stores_them(
     services: Services, caller: Caller, database_url: str
 ) -> None:
@@ -365,52 +201,6 @@ def test_a_long_list_is_not_read_whole_to_tell_of_a_number(
     asking.close()
 
     assert read(database_url) - before < 2000
-
-
-def test_other_organisations_and_what_reads_are_not_waited_for(
-    services: Services, caller: Caller, database: Database, database_url: str
-) -> None:
-    other = operator(
-        services.organisations.add("test", make_organisation("Other")), "test"
-    )
-    reading = Scope(caller.organisation.id)
-    with held_open(database_url, other), database.transaction(reading) as tx:
-        tx.fetch("SELECT count(*) FROM dnc_entry", {})
-        at = now(database_url)
-        time.sleep(0.01)
-        began = time.monotonic()
-
-        assert not is_listed(services, caller, at)
-
-        assert time.monotonic() - began < 0.9
-
-
-def test_what_is_changed_without_saying_for_whom_is_waited_for_by_all(
-    services: Services, caller: Caller, database_url: str
-) -> None:
-    with psycopg.connect(database_url) as late:
-        late.execute("SELECT dnc_instant()")
-        at = now(database_url)
-        time.sleep(0.01)
-
-        with pytest.raises(InstantUnsettled):
-            services.checks.check_as_of(caller, Question(NUMBER), at)
-
-
-def test_a_long_import_is_unsettled_only_from_when_it_began_to_store(
-    services: Services, caller: Caller, database: Database, database_url: str
-) -> None:
-    scope = Scope(caller.organisation.id)
-    with database.transaction(scope) as tx:
-        tx.fetch("SELECT now()", {})
-        time.sleep(1.1)
-        reading = now(database_url)
-        time.sleep(1.1)
-        [row] = tx.fetch("SELECT dnc_instant() AS at", {})
-
-        assert not is_listed(services, caller, reading)
-        with pytest.raises(InstantUnsettled):
-            services.checks.check_as_of(caller, Question(NUMBER), row["at"])
 
 
 def test_all_that_a_transaction_changes_has_one_instant(
@@ -465,49 +255,6 @@ def test_code_of_the_release_before_dates_its_revisions_alike(
     assert ends == begins
 
 
-def test_answers_given_during_a_storm_of_changes_never_change(
-    services: Services, caller: Caller, database_url: str
-) -> None:
-    numbers = [PhoneNumber("1", str(5552000000 + n)) for n in range(6)]
-    stop = threading.Event()
-    given: list[tuple[datetime, PhoneNumber, bool]] = []
-
-    def change(seed: int) -> None:
-        chance = random.Random(seed)
-        while not stop.is_set():
-            number = chance.choice(numbers)
-            try:
-                if chance.random() < 0.5:
-                    services.suppressions.suppress(caller, Draft(number, GLOBAL))
-                else:
-                    services.suppressions.release(caller, number, GLOBAL, None, None)
-            except DncError:
-                pass
-
-    def ask(seed: int) -> None:
-        chance = random.Random(seed)
-        while not stop.is_set():
-            at = now(database_url) - timedelta(milliseconds=chance.choice([0, 0, 1, 5]))
-            number = chance.choice(numbers)
-            verdict = services.checks.check_as_of(caller, Question(number), at)
-            given.append((at, number, verdict.callable))
-
-    threads = [threading.Thread(target=change, args=[n]) for n in range(2)]
-    threads += [threading.Thread(target=ask, args=[n]) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    time.sleep(3)
-    stop.set()
-    for thread in threads:
-        thread.join()
-
-    assert len(given) > 50
-    assert {told for _, _, told in given} == {True, False}
-    for at, number, told in given:
-        verdict = services.checks.check_as_of(caller, Question(number), at)
-        assert verdict.callable == told, (at, number)
-
-
 @pytest.mark.parametrize("how", ["campaign", "inserted", "reason", "all"])
 def test_totals_of_an_instant_are_exact_for_every_filter(
     services: Services, caller: Caller, database_url: str, how: str
@@ -536,7 +283,3 @@ def test_totals_of_an_instant_are_exact_for_every_filter(
     ids = [entry.id for found, _ in pages for entry in found]
     assert len(ids) == expected
     assert ids == sorted(ids)
-
-
-def test_waiting_is_bounded_by_a_second() -> None:
-    assert settling.PATIENCE_SECONDS <= 1.0
