@@ -28,8 +28,6 @@ from app.store.transactions import Open
 # How long one answer of the database may take: to sort a very long list, at most.
 DEADLINE = 3600.0
 
-ORGANISATION_LIST = CampaignReference(scopes.ORGANISATION_LIST, "0")
-
 
 class Stage(StrEnum):
     """What an import is doing."""
@@ -63,7 +61,7 @@ class Source:
 class ImportOptions:
     """What holds for rows that do not say, and what to do with the bad ones."""
 
-    campaign: CampaignReference = ORGANISATION_LIST
+    campaign: CampaignReference = scopes.ORGANISATION
     purpose: str | None = None
     reason: str | None = None
     calling_code: str | None = None

@@ -16,7 +16,6 @@ from app.domain.scopes import CampaignReference
 from app.files.lead_lists import Columns
 from app.http.envelope import write_body
 from app.services.imports import (
-    ORGANISATION_LIST,
     ImportOptions,
     ImportReport,
     Outcome,
@@ -75,7 +74,7 @@ def read_import(query: Mapping[str, str]) -> ImportOptions:
     """Return what an import's query asks for; raises ParameterInvalid and others."""
     campaign, code = query.get("campaign_id"), query.get("phone_code")
     return ImportOptions(
-        campaign=scopes.read_campaign(campaign) if campaign else ORGANISATION_LIST,
+        campaign=scopes.read_campaign(campaign) if campaign else scopes.ORGANISATION,
         purpose=texts.read_purpose(query.get("purpose", "")),
         reason=texts.read_reason(query.get("reason", "")),
         calling_code=phone.read_calling_code(code) if code else None,
