@@ -19,10 +19,10 @@ EVERY_GRANT = frozenset(Grant)
 class Organisations:
     """The tenants of this service."""
 
-    def __init__(self, database: Database, gate: Guards) -> None:
-        """Keep the organisations in *database*; what releases passes *gate*."""
+    def __init__(self, database: Database, guards: Guards) -> None:
+        """Keep the organisations in *database*; what releases passes *guards*."""
         self._database = database
-        self._guards = gate
+        self._guards = guards
 
     def require(self, name: str) -> Organisation:
         """Return the organisation of that name; raises OrganisationUnknown."""
@@ -88,8 +88,8 @@ class Organisations:
         Returns the token's secret, or None if there is an organisation already. Of
         many processes that start at once, one makes them.
         """
-        with self._database.transaction(Scope()) as gate:
-            if not organisations.none_yet(gate):
+        with self._database.transaction(Scope()) as first:
+            if not organisations.none_yet(first):
                 return None
             added = self.add(actor, organisation)
             secret = new_secret()

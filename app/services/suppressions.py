@@ -50,15 +50,15 @@ class Suppressions:
     """The do-not-call list as its writers see it."""
 
     def __init__(
-        self, database: Database, gate: Guards, pseudonyms: Pseudonyms
+        self, database: Database, guards: Guards, pseudonyms: Pseudonyms
     ) -> None:
         """
-        Keep the list in *database*; whatever leaves it passes *gate*.
+        Keep the list in *database*; whatever leaves it passes *guards*.
 
         What is erased of it stands there by *pseudonyms*.
         """
         self._database = database
-        self._guards = gate
+        self._guards = guards
         self._pseudonyms = pseudonyms
 
     def suppress(self, caller: Caller, draft: Draft) -> int:
