@@ -31,7 +31,11 @@ class Questions:
     """
 
     def __init__(self, ask: Callable[[list[Asked]], list[Answer]]) -> None:
-        """Ask by *ask*, which answers in the questions' order and raises nothing."""
+        """
+        Ask by *ask*, which answers in the questions' order.
+
+        A refusal is an answer; what it raises all of them raise.
+        """
         self._ask = ask
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
         self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []

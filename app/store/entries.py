@@ -1,8 +1,9 @@
 """
 The ``dnc_entry`` table.
 
-Every function takes the caller's transaction and runs exactly one statement. What ends
-here goes to ``dnc_entry_past`` by a trigger that no statement can avoid.
+Every function takes the caller's transaction, and most run one statement in it; more
+where the number may have been erased meanwhile. What ends here goes to
+``dnc_entry_past`` by a trigger that no statement can avoid.
 """
 
 from typing import LiteralString

@@ -1,8 +1,8 @@
 """
 Forgetting: what is personal is replaced or removed, what blocks stays.
 
-Every function takes the caller's transaction and runs exactly one statement. The past
-is changed by functions of the database alone, which can forget and nothing else.
+Every function takes the caller's transaction. The past is changed by functions of the
+database alone, which can forget and nothing else.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""The ``operation`` table: one row per changing request, never changed afterwards."""
+"""
+The ``operation`` table: one row per changing request.
+
+It is never changed afterwards; only why it was done may be forgotten (``erasures``).
+"""
 
 from app.domain.access import Caller
 from app.domain.events import OperationKind
