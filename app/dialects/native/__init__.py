@@ -1,4 +1,4 @@
-"""dncd's own questions, in the envelope of the form API: check, batch and files."""
+"""dncd's own questions, in the form API's envelope: checks, files, and the past."""
 
 from app.dialects.native import wire
 from app.dialects.native.errors import WIRE_ERRORS, write_error
