@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 from app.domain.errors import BackupRefused, StoreUnavailable
 from app.store import backup_archive, backup_reading, postgres_tools
 from app.store.backup_archive import Dump, Manifest
+from app.store.failures import first_line
 from app.store.postgres_tools import Tools
 
 _BLOCK = 1024 * 1024
@@ -123,7 +124,7 @@ def _snapshot(url: str) -> Iterator[tuple[psycopg.Connection[dict[str, Any]], st
             url, autocommit=True, row_factory=dict_row, connect_timeout=10
         )
     except psycopg.Error as error:
-        raise StoreUnavailable(_first_line(error)) from error
+        raise StoreUnavailable(first_line(error)) from error
     with connection:
         [login] = connection.execute(SEES_EVERYTHING).fetchall()
         if not login["sees_everything"]:
@@ -160,7 +161,3 @@ def _find_facts(connection: psycopg.Connection[dict[str, Any]]) -> dict[str, Any
 
 def _major(connection: psycopg.Connection[Any]) -> int:
     return connection.info.server_version // 10_000
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

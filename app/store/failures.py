@@ -20,3 +20,8 @@ def as_domain_errors() -> Iterator[None]:
         yield
     except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise StoreUnavailable(type(error).__name__) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return what PostgreSQL says of *error*, for whoever is at the command line."""
+    return str(error).strip().partition("\n")[0]

@@ -11,6 +11,7 @@ import app
 from app.domain.conditions import Standing, require_schema
 from app.domain.errors import StoreUnavailable
 from app.store import conditions
+from app.store.failures import first_line
 from app.store.pulse import watched
 
 FIND_REVISION = "SELECT version_num FROM alembic_version"
@@ -111,4 +112,4 @@ def _upgrade(owner_url: str) -> None:
 
 
 def _refused(error: BaseException) -> StoreUnavailable:
-    return StoreUnavailable(str(error).strip().partition("\n")[0])
+    return StoreUnavailable(first_line(error))

@@ -22,6 +22,7 @@ from psycopg import conninfo, errors, sql
 from app.domain.errors import BackupRefused, StoreUnavailable
 from app.store import backup_archive, backup_reading, postgres_tools
 from app.store.backup_archive import Manifest
+from app.store.failures import first_line
 from app.store.migrations import newest_revision
 from app.store.postgres_tools import Tools
 
@@ -147,7 +148,7 @@ def restore(path: Path, url: str, *, force: bool) -> Restored:
                 return Restored(manifest, None)
             return _restore_beside(connection, path, url, manifest, tools)
     except psycopg.Error as error:
-        raise StoreUnavailable(_first_line(error)) from error
+        raise StoreUnavailable(first_line(error)) from error
 
 
 def _restore_beside(
@@ -258,7 +259,7 @@ def _swap(url: str, name: str, forming: str, kept: str) -> None:
             if isinstance(error, errors.ObjectInUse | errors.InsufficientPrivilege):
                 raise BackupRefused(
                     f"others use the database {name!r}: stop the service first "
-                    f"({_first_line(error)})"
+                    f"({first_line(error)})"
                 ) from error
             raise
         maintenance.execute(allow.format(aside, yes))
@@ -270,7 +271,3 @@ def _maintain(url: str, name: str) -> psycopg.Connection[Any]:
     return psycopg.connect(
         conninfo.make_conninfo(url, dbname=beside), autocommit=True, connect_timeout=10
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
