@@ -25,7 +25,7 @@ def test_every_command_of_the_page_can_be_called_so(line: str) -> None:
     words = shlex.split(line)
     command: click.Command = main
     while isinstance(command, click.Group):
-        found = command.commands.get(words.pop(0))
+        found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None, line
         command = found
 
