@@ -39,6 +39,11 @@ FINDINGS_TOLD = 1000
 # does: an import may wait long for its file.
 EARLY = timedelta(days=1)
 
+# What erases says in its answer which versions it took (0 for why something was done),
+# by the operations that made them, and what stands in the place of their numbers.
+ERASING = ("entry:erased", "retention:applied")
+ERASED = "erased"
+
 Record = Mapping[str, Any]
 Key = tuple[int, int]
 
@@ -77,6 +82,8 @@ OPERATION_FIELDS = (
     "kind",
     "touched",
     "idempotency_key",
+    "unblocked",
+    "approves",
 )
 VERSION_FIELDS = (
     "organisation_id",
@@ -333,6 +340,7 @@ def verify(records: Iterable[Record], anchors: Sequence[Anchor]) -> Report:
 class _Verification:
     def __init__(self, index: sqlite3.Connection, anchors: Sequence[Anchor]) -> None:
         self.report = Report()
+        self._index = index
         self._chain = _Chain(self.report, index, anchors)
 
     def run(self, records: Iterable[Record]) -> Report:
@@ -359,7 +367,8 @@ class _Verification:
         # Transactions are numbered anew where a backup is loaded elsewhere.
         if newest is not None and newest.cluster != head["cluster"]:
             newest = None
-        contents = _Contents(report, self._chain.leaves(), newest)
+        erasures = _Erasures(report, self._index)
+        contents = _Contents(report, self._chain.leaves(), newest, erasures)
         for key, of_one in groupby(chain(first, stream), _key):
             if key is None:
                 break
@@ -367,6 +376,7 @@ class _Verification:
         else:
             report.find("cut", "end of the export", "the export has no end")
         contents.finish()
+        erasures.finish()
         return report
 
 
@@ -616,6 +626,108 @@ class _Chain:
         )
 
 
+class _Erasures:
+    """
+    What is a digest only, because it was erased, and the operations that say so.
+
+    An operation that erases is sealed with what it erases and what it leaves there. A
+    digest stands for nothing else: whoever can compute one could hide a number with it.
+    """
+
+    def __init__(self, report: Report, index: sqlite3.Connection) -> None:
+        self._report = report
+        self._index = index
+        index.executescript(
+            "CREATE TABLE erased (organisation_id INT, entry_id INT,"
+            " operation_id INT, remains TEXT);"
+            "CREATE TABLE erasing (organisation_id INT, entry_id INT,"
+            " operation_id INT, remains TEXT);"
+            "CREATE TABLE ended (organisation_id INT, entry_id INT, operation_id INT);"
+        )
+
+    def operation(self, record: Record) -> None:
+        """Note what an operation has erased, and whether it was erased from."""
+        organisation_id, personal = record["organisation_id"], record["personal"]
+        if "digest" in personal:
+            self._note("erased", organisation_id, 0, record["id"], personal.get("left"))
+        elif record["kind"] in ERASING:
+            for entry, operation, stand_in in _erased_by(personal["values"]):
+                left = [stand_in, None, None] if entry else [None, None]
+                self._note("erasing", organisation_id, entry, operation, left)
+
+    def version(self, record: Record) -> None:
+        """Note a version that was erased."""
+        personal = record["personal"]
+        if "digest" in personal:
+            self._note(
+                "erased",
+                record["organisation_id"],
+                record["id"],
+                record["operation_id"],
+                personal.get("left"),
+            )
+
+    def ended(self, record: Record) -> None:
+        """Note that a version has ended: no other is ever erased."""
+        self._index.execute(
+            "INSERT INTO ended VALUES (?, ?, ?)",
+            (record["organisation_id"], record["id"], record["operation_id"]),
+        )
+
+    def _note(
+        self, table: str, organisation_id: int, entry: int, operation: int, left: object
+    ) -> None:
+        self._index.execute(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608  two names of ours
+            (organisation_id, entry, operation, canonical(left).decode()),
+        )
+
+    def finish(self) -> None:
+        """Compare what is erased with what was said to be."""
+        for table in ("erasing", "ended"):
+            self._index.execute(
+                f"CREATE INDEX {table}_key ON {table}"
+                " (organisation_id, entry_id, operation_id)"
+            )
+        for (
+            organisation_id,
+            entry,
+            operation,
+            said,
+            same,
+            has_ended,
+        ) in self._index.execute(
+            "SELECT organisation_id, entry_id, operation_id,"
+            " count(erasing.remains), total(erasing.remains = erased.remains),"
+            " entry_id = 0 OR EXISTS (SELECT 1 FROM ended WHERE"
+            " ended.organisation_id = erased.organisation_id AND"
+            " ended.entry_id = erased.entry_id AND"
+            " ended.operation_id = erased.operation_id)"
+            " FROM erased LEFT JOIN erasing"
+            " USING (organisation_id, entry_id, operation_id)"
+            " GROUP BY organisation_id, entry_id, operation_id, erased.remains"
+        ):
+            place = f"operation {operation} of organisation {organisation_id}"
+            what = f"the version of entry {entry} that it made" if entry else "why"
+            if not said:
+                words = f"{what} is gone, and no operation erased it"
+            elif not same:
+                words = f"{what} was erased, and says something else than then"
+            elif not has_ended:
+                words = f"{what} is erased, though it has not ended"
+            else:
+                continue
+            self._report.find("edited", place, words)
+
+
+def _erased_by(personal: Sequence[Any]) -> list[tuple[int, int, int | None]]:
+    """Return what an operation says to have erased; nothing, if that makes no sense."""
+    try:
+        return [tuple(each) for each in json.loads(personal[1])[ERASED]]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return []
+
+
 @dataclass(slots=True)
 class _Group:
     """An operation with the versions that it made and ended, as they are now."""
@@ -631,9 +743,14 @@ class _Contents:
     """Operations and versions, compared with their leaves."""
 
     def __init__(
-        self, report: Report, leaves: Iterator[tuple[Any, ...]], newest: _Seen | None
+        self,
+        report: Report,
+        leaves: Iterator[tuple[Any, ...]],
+        newest: _Seen | None,
+        erasures: _Erasures,
     ) -> None:
         self._report = report
+        self._erasures = erasures
         self._leaves = leaves
         self._leaf = next(leaves, None)
         self._newest = newest
@@ -680,13 +797,16 @@ class _Contents:
                 group.operation = record
                 values = [record[name] for name in OPERATION_FIELDS]
                 group.digest = operation_digest(values, self._personal(record))
+                self._erasures.operation(record)
             elif record["type"] == "version":
                 if group.made.count % STRIDE == 0:
                     group.ids.append(record["id"])
                 self._report.versions += 1
                 values = [record[name] for name in VERSION_FIELDS]
                 group.made.add(version_digest(values, self._personal(record)))
+                self._erasures.version(record)
             else:
+                self._erasures.ended(record)
                 values = [record[name] for name in ENDED_FIELDS]
                 group.ended.add(ended_digest(values))
         return group

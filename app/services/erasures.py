@@ -1,9 +1,9 @@
 """Forgetting a person, whose number goes on being blocked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.audit.verify import personal_digest
+from app.audit.verify import ERASED, personal_digest
 from app.domain.access import Caller, Grant
 from app.domain.erasure import Pseudonyms, StandIns
 from app.domain.errors import ErasureKeyWrong, Forbidden, KeyRefused
@@ -18,6 +18,8 @@ from app.store.database import Database
 from app.store.erasures import Past
 from app.store.roles import Scope
 from app.store.transactions import Open
+
+Answer = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Erasures:
             versions = erasures.find_of_number(tx, number.e164)
             if versions:
                 erasures.claim(tx, stand_ins.mark)
-            forget(tx, key, stand_ins, versions)
+            _, answer = forget(tx, key, stand_ins, versions)
             erasures.forget_requests(tx, versions)
             left = erasures.forget_leads(tx, number.e164)
             operations.append(
@@ -75,6 +77,7 @@ class Erasures:
                 why=why,
                 touched=hidden,
                 operation_id=operation_id,
+                answer=answer,
             )
         return Erased(hidden, len(versions), left, operation_id)
 
@@ -89,12 +92,18 @@ def require_key(keys: Keys) -> Key:
 
 def forget(
     tx: Open, key: Key, stand_ins: StandIns, versions: Sequence[Past]
-) -> Forgotten:
-    """Replace what is personal of *versions* by digests, and why they came about."""
+) -> tuple[Forgotten, Answer]:
+    """
+    Replace what is personal of *versions* by digests, and why they came about.
+
+    Returns how much that was, and what the operation that erases is to be sealed with:
+    a digest that no such operation speaks for is somebody's forgery.
+    """
+    stands_in = [_stand_in(version, stand_ins) for version in versions]
     forgotten = erasures.forget_versions(
         tx,
         versions,
-        [_stand_in(version, stand_ins) for version in versions],
+        stands_in,
         [_digest(tx, key, version) for version in versions],
     )
     found = erasures.find_why(tx, versions)
@@ -107,7 +116,12 @@ def forget(
         ],
     )
     erasures.forget_reasons(tx, versions)
-    return Forgotten(forgotten, explained)
+    erased: list[tuple[int, int, int | None]] = [
+        (version.id, version.operation_id, stand_in)
+        for version, stand_in in zip(versions, stands_in, strict=True)
+    ]
+    erased += [(0, operation_id, None) for operation_id, *_ in found]
+    return Forgotten(forgotten, explained), {ERASED: erased}
 
 
 def _stand_in(version: Past, stand_ins: StandIns) -> int:

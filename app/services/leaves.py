@@ -143,20 +143,22 @@ class Personal:
     def as_record(self) -> dict[str, object]:
         """Return what an export tells, from which the digest can be computed."""
         if self._erased is not None:
-            return {"digest": self._erased.hex()}
+            return {"digest": self._erased.hex(), "left": list(self._values)}
         return {"salt": self._salt.hex(), "values": list(self._values)}
 
 
 def personal_of_version(key: Key, version: Row) -> Personal:
     """Return about whom a version is: number, reason and evidence."""
     salt = salt_of(key, version[0], version[1], version[2])
-    return Personal(salt, version[8:11], version[11])
+    *values, erased = version[VERSION_FIELDS:]
+    return Personal(salt, values, erased)
 
 
 def personal_of_operation(key: Key, operation: Row) -> Personal:
     """Return what an operation may tell about somebody: why, and what was answered."""
     salt = salt_of(key, operation[0], 0, operation[1])
-    return Personal(salt, operation[12:14], operation[14])
+    *values, erased = operation[OPERATION_FIELDS:]
+    return Personal(salt, values, erased)
 
 
 def salt_of(key: Key, organisation_id: int, entry_id: int, operation_id: int) -> bytes:

@@ -89,12 +89,13 @@ class Retention:
             else:
                 key = require_key(self._keys)
                 erasures.claim(tx, stand_ins.mark)
-                done = forget(tx, key, stand_ins, versions)
+                done, answer = forget(tx, key, stand_ins, versions)
                 operations.append(
                     tx,
                     caller,
                     OperationKind.RETENTION_APPLIED,
                     why=f"{months} months",
                     touched=done.versions,
+                    answer=answer,
                 )
         return done, versions[-1].place if len(versions) == PIECE else None

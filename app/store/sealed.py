@@ -22,6 +22,7 @@ OPERATION: LiteralString = """
     operation.transaction_id::text::bigint AS transaction_id, operation.token_id,
     operation.actor, operation.dialect, operation.address::text, operation.request_id,
     operation.kind, operation.touched, operation.idempotency_key,
+    operation.unblocked, operation.approves,
     operation.why, operation.answer::text,
     (
         SELECT personal FROM erased_part

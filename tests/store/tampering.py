@@ -85,6 +85,8 @@ def edit_an_operation(connection: Connection, rng: random.Random) -> None:
             "transaction_id = '3'",
             "idempotency_key = 'invented'",
             "answer = '{}'",
+            "unblocked = coalesce(unblocked, 0) + 1",
+            "approves = coalesce(approves, 0) + 1",
         ],
     )
 
