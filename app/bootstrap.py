@@ -73,7 +73,7 @@ def build_services(
         organisations=Organisations(database, guards),
         proofs=Proofs(database, keys, sealing, pseudonyms),
         readiness=Readiness(database, conditions),
-        recovery=Recovery(database, conditions),
+        recovery=Recovery(database, keys, conditions),
         retention=Retention(database, keys, pseudonyms),
         scrubs=Scrubs(checks),
         sealing=sealing,

@@ -35,9 +35,9 @@ HINT = 8
 
 FINDINGS_TOLD = 1000
 
-# How long before its first write a transaction may have begun, which dates what it
-# does: an import may wait long for its file.
-EARLY = timedelta(days=1)
+# A transaction reads the clock when it has its number, and never an instant before the
+# last seal. So much may the clock have gone back in between.
+EARLY = timedelta(minutes=1)
 
 # What erases says in its answer which versions it took (0 for why something was done),
 # by the operations that made them, and what stands in the place of their numbers.
@@ -413,7 +413,7 @@ class _Seen:
         return str(transaction_id) not in running.split(",")
 
     def precedes(self, transaction_id: int, at: str) -> bool:
-        """Whether something is dated long before, though it was written after."""
+        """Whether something is dated before, though it was written after."""
         if transaction_id < int(self.snapshot.split(":")[1]):
             return False
         seen = datetime.fromisoformat(self.at)
@@ -451,9 +451,15 @@ class _Chain:
         Take what an operator has confirmed to be lost; it comes before the seals.
 
         The chain leaves out the sequences that were anchored and lost. That somebody
-        said so is told, and for the reader to ask about: no seal proves it.
+        said so is told, and for the reader to ask about: no seal proves it. It counts
+        only if whoever exported it found it made with the key, not in the database.
         """
-        self._recoveries.append(recovery)
+        if recovery.get("proven") is True:
+            self._recoveries.append(recovery)
+        else:
+            place = f"recovery at seal {recovery['sequence']}"
+            words = "was not confirmed by anybody who had the key"
+            self._report.find("inserted", place, words)
         self._report.gaps.append(
             f"{recovery['confirmed_by']} confirmed at {recovery['confirmed_at']} that "
             f"of {recovery['operations']} operations anchored up to "

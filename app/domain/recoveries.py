@@ -1,7 +1,9 @@
 """What became of operations that were anchored and are not in the database any more."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+from app.domain.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,25 @@ class Loss:
     def missing(self) -> int:
         """At least so many operations are missing; what was never anchored, besides."""
         return max(self.operations - self.found_operations, 0)
+
+
+def proof_of(key: Key, loss: Loss, confirmed_by: str) -> bytes:
+    """Return what only who has the key can say of a loss that somebody confirmed."""
+    instants = [
+        at.astimezone(UTC).isoformat(timespec="microseconds") if at else ""
+        for at in (loss.anchored_at, loss.found_at)
+    ]
+    return key.derive(
+        "recovery",
+        loss.chain,
+        loss.sequence,
+        loss.root,
+        loss.operations,
+        loss.found_sequence,
+        loss.found_operations,
+        *instants,
+        confirmed_by,
+    )
 
 
 def describe(loss: Loss) -> str:

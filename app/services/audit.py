@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
+from hmac import compare_digest
 
 from app.audit import verify
 from app.audit.verify import Anchor, Record, Report
 from app.domain.keys import Key
+from app.domain.recoveries import Loss, proof_of
 from app.services.keys import Keys
 from app.services.leaves import (
     OPERATION_FIELDS,
@@ -66,7 +68,7 @@ class Audit:
                 **{name: told([value])[0] for name, value in head.items()},
             }
             for row in sealed.stream(tx, recoveries.EVERY, {}):
-                yield {"type": "recovery", **named(recoveries.COLUMNS, row)}
+                yield _recovery(key, row)
             yield from _chain(tx, head["chain"])
             for organisation_id in organisations.ids(tx):
                 tx.turn_to(organisation_id)
@@ -76,6 +78,19 @@ class Audit:
     def verify(self, anchors: Sequence[Anchor]) -> Report:
         """Return what is not as it was sealed, or not as the anchors tell."""
         return verify.verify(self.records(), anchors)
+
+
+def _recovery(key: Key, row: Row) -> Record:
+    """Return what was confirmed, and whether by somebody who had the key."""
+    told = dict(zip(recoveries.COLUMNS, row, strict=True))
+    proof = told.pop("proof")
+    fields = {name: told[name] for name in Loss.__slots__ if name in told}
+    expected = proof_of(key, Loss(**fields, is_other_chain=False), told["confirmed_by"])
+    return {
+        "type": "recovery",
+        **named(list(told), list(told.values())),
+        "proven": proof is not None and compare_digest(proof, expected),
+    }
 
 
 def _chain(tx: Open, chain: str) -> Iterator[Record]:

@@ -175,6 +175,6 @@ def told(values: Sequence[object]) -> list[object]:
     ]
 
 
-def named(names: Sequence[str], row: Row) -> dict[str, object]:
+def named(names: Sequence[str], row: Sequence[object]) -> dict[str, object]:
     """Return the values of *row* as they are written, by their *names*."""
     return dict(zip(names, told(row), strict=True))

@@ -5,6 +5,7 @@ from app.domain.errors import RecoveryUnconfirmed
 from app.domain.events import OperationKind
 from app.domain.recoveries import Loss
 from app.services.conditions import MISSING, Conditions
+from app.services.keys import Keys
 from app.services.organisations import operator
 from app.store import operations, organisations, recoveries
 from app.store.database import Database
@@ -14,9 +15,10 @@ from app.store.roles import Scope
 class Recovery:
     """Compares the database with what was anchored outside of it."""
 
-    def __init__(self, database: Database, conditions: Conditions) -> None:
+    def __init__(self, database: Database, keys: Keys, conditions: Conditions) -> None:
         """Look at *database*, whose anchors are those of *conditions*."""
         self._database = database
+        self._keys = keys
         self._conditions = conditions
 
     def find_loss(self) -> Loss | None:
@@ -42,7 +44,8 @@ class Recovery:
         Record that *actor* knows what is missing, so that the service goes on.
 
         Every organisation's history says so, too. Returns what was confirmed, or None
-        if there was nothing to confirm, any more.
+        if there was nothing to confirm, any more. Raises KeyRefused: what is confirmed
+        without the key nobody could tell from what was forged.
         """
         loss = self.find_loss()
         if loss is None:
@@ -54,8 +57,9 @@ class Recovery:
         return loss
 
     def _record(self, actor: str, loss: Loss) -> None:
+        proof = losses.proof_of(self._keys.require(), loss, actor)
         with self._database.transaction(Scope()) as tx:
-            recoveries.confirm(tx, loss, actor)
+            recoveries.confirm(tx, loss, actor, proof)
             for organisation_id in organisations.ids(tx):
                 own = tx.turn_to(organisation_id)
                 found = organisations.find_own(own)

@@ -11,7 +11,7 @@ from app.domain.keys import Key
 from app.services.conditions import Conditions
 from app.services.keys import Keys
 from app.services.leaves import leaves, told
-from app.store import organisations, seals, unsealed
+from app.store import instants, organisations, seals, unsealed
 from app.store.database import Database
 from app.store.roles import Plans, Scope
 from app.store.seals import Head, Leaf, Overtaken, Seal, State
@@ -60,6 +60,8 @@ class Sealing:
                 continue
             if not added:
                 return count
+            # What is written from now on is dated later, by whatever clock.
+            instants.settle(self._database.within(Scope()), added[-1].sealed_at)
             count += sum(seal.leaves for seal in added)
             if added[-1].snapshot is not None:
                 return count

@@ -23,6 +23,7 @@ def settle(database: Database, organisation_id: int, instant: datetime) -> None:
     """
     once = database.of(organisation_id)
     give_up = time.monotonic() + PATIENCE_SECONDS
+    instants.settle(once, instant)
     awaited = instants.find_unsettled(once, instant)
     pause = FIRST_PAUSE_SECONDS
     while awaited:

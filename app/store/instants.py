@@ -36,6 +36,16 @@ FIND_UNSETTLED = """
 """
 
 
+# From its commit on nothing is dated at or before the instant, whatever becomes of the
+# clock. One that is yet to come changes nothing.
+SETTLE = "SELECT dnc_settle(%(instant)s::timestamptz)"
+
+
+def settle(tx: Tx, instant: datetime) -> None:
+    """Let whatever reads the clock from here on be dated later than *instant*."""
+    tx.fetch(SETTLE, {"instant": instant})
+
+
 def find_unsettled(tx: Tx, instant: datetime) -> frozenset[str]:
     """
     Return the transactions that may yet change what was listed at *instant*.

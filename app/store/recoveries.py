@@ -33,12 +33,12 @@ COUNT = """
 CONFIRM = """
     INSERT INTO recovery (
         chain, sequence, root, operations, anchored_at, found_sequence,
-        found_operations, found_at, confirmed_by
+        found_operations, found_at, confirmed_by, proof
     )
     VALUES (
         %(chain)s::uuid, %(sequence)s, decode(%(root)s, 'hex'), %(operations)s,
         %(anchored_at)s, %(found_sequence)s, %(found_operations)s, %(found_at)s,
-        %(confirmed_by)s
+        %(confirmed_by)s, %(proof)s
     )
 """
 
@@ -53,11 +53,13 @@ COLUMNS = (
     "found_at",
     "confirmed_at",
     "confirmed_by",
+    "proof",
 )
 
 EVERY = """
     SELECT chain::text, sequence, encode(root, 'hex'), operations, anchored_at,
-           found_sequence, found_operations, found_at, confirmed_at, confirmed_by
+           found_sequence, found_operations, found_at, confirmed_at, confirmed_by,
+           proof
     FROM recovery ORDER BY id
 """
 
@@ -96,13 +98,17 @@ def measure(tx: Open, anchor: Anchor, organisation_ids: range) -> Loss:
     )
 
 
-def confirm(tx: Open, loss: Loss, confirmed_by: str) -> None:
-    """Record that *loss* is known to somebody; raises ConfirmedAlready."""
+def confirm(tx: Open, loss: Loss, confirmed_by: str, proof: bytes) -> None:
+    """
+    Record that *loss* is known to somebody; raises ConfirmedAlready.
+
+    *proof* is what nobody can make who has the database alone.
+    """
     told = {
         name: getattr(loss, name) for name in loss.__slots__ if name != "is_other_chain"
     }
     try:
-        tx.fetch(CONFIRM, {**told, "confirmed_by": confirmed_by})
+        tx.fetch(CONFIRM, {**told, "confirmed_by": confirmed_by, "proof": proof})
     except errors.UniqueViolation as error:
         raise ConfirmedAlready from error
 
