@@ -257,6 +257,15 @@ def read_anchors(file: Path) -> list[Anchor]:
     return [Anchor.from_line(line) for line in whole.split(b"\n") if line.strip()]
 
 
+def require_anchors(file: Path) -> list[Anchor]:
+    """Return the anchors in *file*; raises ValueError if it holds none either."""
+    found = read_anchors(file)
+    if not found:
+        message = f"there is no anchor in {file}"
+        raise ValueError(message)
+    return found
+
+
 # --- Verifying ------------------------------------------------------------------------
 
 
@@ -939,7 +948,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--anchors", type=Path, metavar="FILE")
     chosen = parser.parse_args(arguments)
     try:
-        anchors = read_anchors(chosen.anchors) if chosen.anchors else []
+        anchors = require_anchors(chosen.anchors) if chosen.anchors else []
         report = verify(read_export(chosen.export), anchors)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"cannot be verified: {error or type(error).__name__}\n")

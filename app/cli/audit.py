@@ -87,7 +87,8 @@ def verify_(export_file: Path | None, anchors_file: Path | None) -> None:
     with told_in_one_line():
         file = anchors_file or Settings.from_environment().anchor_file
         try:
-            anchors = verify.read_anchors(file)
+            read = verify.require_anchors if anchors_file else verify.read_anchors
+            anchors = read(file)
             report = _verify_file(export_file, anchors) if export_file else None
         except (ValueError, KeyError, TypeError) as error:
             message = f"cannot be verified: {error}"

@@ -68,7 +68,8 @@ def told_in_one_line() -> Iterator[None]:
         message = f"not settled yet, ask again later: {error}"
         raise click.ClickException(message) from error
     except StoreUnavailable as error:
-        message = f"the database cannot be used: {error}"
+        why = str(error) or (type(error).__doc__ or "").strip().partition("\n")[0]
+        message = f"the database cannot be used: {why}"
         raise click.ClickException(message) from error
     except OSError as error:
         raise click.ClickException(str(error)) from error

@@ -105,7 +105,7 @@ class Conditions:
 
     def find_notes(self) -> list[str]:
         """Return what stands in nobody's way and should be known; StoreUnavailable."""
-        if self._file is None or self._file.exists():
+        if self._file is None or self.newest_anchor() is not None:
             return []
         sealed = conditions.is_sealed(self._database.within(Scope()))
         return [NO_ANCHORS] if sealed else []

@@ -219,6 +219,57 @@ def test_the_database_s_own_rule_and_the_one_asked_with_a_token_are_one(
     assert {(newest, True), (newest, False), ("9999", False)} <= told
 
 
+FORGED = """
+    INSERT INTO recovery (
+        chain, sequence, root, operations, anchored_at, found_sequence,
+        found_operations, confirmed_by, proof
+    )
+    SELECT chain, %(sequence)s, decode(%(root)s, 'hex'), %(operations)s, %(at)s,
+           (SELECT max(sequence) FROM seal), 0, 'nobody', %(proof)s
+    FROM installation
+"""
+
+
+@pytest.mark.parametrize("proof", [None, bytes(32)], ids=["without", "with a wrong"])
+def test_a_confirmation_that_a_superuser_forged_excuses_nothing(
+    kept: Services,
+    database_url: str,
+    missed: tuple[Anchor, list[Anchor]],
+    file: Path,
+    proof: bytes | None,
+) -> None:
+    last, _ = missed
+    parameters = {
+        **{name: getattr(last, name) for name in last.__slots__},
+        "proof": proof,
+    }
+    with tampering.superuser(database_url) as connection:
+        connection.execute(FORGED, parameters)
+    # The service goes on; whoever verifies learns of it.
+    assert kept.recovery.find_loss() is None
+    kept.sealing.run()
+
+    report = kept.audit.verify(read_anchors(file))
+
+    assert report.gaps
+    told = {(each.kind, each.place) for each in report.findings}
+    assert ("inserted", f"recovery at seal {last.sequence}") in told
+    assert {"cut", "deleted"} & {kind for kind, _ in told}
+
+
+def test_a_confirmation_that_was_edited_afterwards_excuses_nothing(
+    kept: Services, database_url: str, missed: tuple[Anchor, list[Anchor]], file: Path
+) -> None:
+    assert missed
+    kept.recovery.confirm("somebody")
+    kept.sealing.run()
+    assert kept.audit.verify(read_anchors(file)).clean
+    with tampering.superuser(database_url) as connection:
+        connection.execute("UPDATE recovery SET confirmed_by = 'the auditor'")
+
+    assert not kept.audit.verify(read_anchors(file)).clean
+
+
 def test_a_host_without_anchors_says_that_it_would_notice_no_loss(
     kept: Services, caller: Caller, file: Path
 ) -> None:
@@ -231,3 +282,5 @@ def test_a_host_without_anchors_says_that_it_would_notice_no_loss(
     assert "no anchors" in note
     Anchoring(kept.sealing, file, 0).keep()
     assert kept.readiness.find_notes() == []
+    file.write_bytes(b"")
+    assert kept.readiness.find_notes() == [note]

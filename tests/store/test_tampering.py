@@ -186,7 +186,7 @@ FORGED = """
         organisation_id, at, transaction_id, actor, dialect, request_id, kind, touched
     )
     VALUES (
-        1, now() - interval '1 year', {transaction}, 'forger', 'cli', '',
+        1, now() - interval '{ago}', {transaction}, 'forger', 'cli', '',
         'entry:suppressed', 1
     )
 """
@@ -195,15 +195,16 @@ FORGED = """
 def test_an_operation_that_claims_an_old_transaction_is_found(
     history: History,
 ) -> None:
-    forged = FORGED.format(transaction="'700'").encode()
+    forged = FORGED.format(transaction="'700'", ago="1 year").encode()
 
     report = history.verify(lambda connection, _: connection.execute(forged) and None)
 
     assert [f.kind for f in report.findings] == ["inserted"]
 
 
+@pytest.mark.parametrize("ago", ["1 year", "1 hour"])
 def test_a_backdated_operation_is_found_though_it_was_sealed(
-    server: TestServer, history: History
+    server: TestServer, history: History, ago: str
 ) -> None:
     name = conninfo.conninfo_to_dict(history.url)["dbname"]
     with server.new_database(name) as url:
@@ -211,7 +212,7 @@ def test_a_backdated_operation_is_found_though_it_was_sealed(
             # As the service does it, with every trigger and a transaction of now.
             forged = FORGED.replace("'entry:suppressed', 1", "'entry:revised', 1")
             current = "pg_current_xact_id()"
-            connection.execute(forged.format(transaction=current).encode())
+            connection.execute(forged.format(transaction=current, ago=ago).encode())
         database = Database(url, connections=3)
         services = build_services(database, history.key)
         assert services.sealing.run() == 1

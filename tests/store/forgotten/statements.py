@@ -63,7 +63,7 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
         "releases.QUEUE",
         "seals.TAKE_TURN",
     ),
-    "the clock": ("bulk.NOW",),
+    "the clock": ("bulk.NOW", "instants.SETTLE"),
     "a temporary table": ("bulk.COPY_NUMBERS", "bulk.COPY_ROWS", "bulk.PAGES"),
     "a sequence; an operator's command": (
         "organisations.NEWEST_ID",
