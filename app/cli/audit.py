@@ -12,6 +12,7 @@ from app.audit.verify import Anchor, Report
 from app.cli.files import written
 from app.cli.sealer import anchoring_of, couriers
 from app.cli.session import services, told_in_one_line
+from app.files.anchors import every
 from app.settings import Settings
 
 
@@ -87,7 +88,7 @@ def verify_(export_file: Path | None, anchors_file: Path | None) -> None:
     with told_in_one_line():
         file = anchors_file or Settings.from_environment().anchor_file
         try:
-            read = verify.require_anchors if anchors_file else verify.read_anchors
+            read = verify.require_anchors if anchors_file else every
             anchors = read(file)
             report = _verify_file(export_file, anchors) if export_file else None
         except (ValueError, KeyError, TypeError) as error:

@@ -14,7 +14,7 @@ from app.cli.history import phone_code_option
 from app.cli.session import as_of_option, default_organisation_option, services_for
 from app.domain import phone, scopes
 from app.domain.history import Proof, Version
-from app.files.anchors import read_anchors
+from app.files.anchors import every, read_anchors
 from app.settings import Settings
 
 FORMAT = "dncd evidence 1"
@@ -118,11 +118,11 @@ def write_page(pack: dict[str, Any]) -> str:
 
 
 def _read_anchors(file: Path | None) -> list[Anchor]:
-    file = file or Settings.from_environment().anchor_file
+    own = Settings.from_environment().anchor_file
     try:
-        return read_anchors(file)
+        return read_anchors(file) if file else every(own)
     except (OSError, ValueError) as error:
-        message = f"{file}: {error}"
+        message = f"{file or own}: {error}"
         raise click.ClickException(message) from error
 
 

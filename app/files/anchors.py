@@ -1,7 +1,8 @@
 """
 The file of anchors: how far the chain of seals was at which time, one line each.
 
-It lies outside the database, so that nobody who rewrites that rewrites it too.
+It lies outside the database, so that nobody who rewrites that rewrites it too. So that
+it does not grow with every second, the newest anchor of all stands in a file beside it.
 """
 
 import fcntl
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from app.audit.verify import Anchor, read_anchors
 
-__all__ = ["Anchor", "append", "newest", "read_anchors"]
+__all__ = ["Anchor", "append", "every", "files", "newest", "note", "read_anchors"]
 
 _TAIL_BYTES = 65536
 
@@ -31,14 +32,41 @@ def append(file: Path, anchor: Anchor) -> None:
         opened.flush()
         os.fsync(opened.fileno())
     if new:
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(file)
+
+
+def note(file: Path, anchor: Anchor) -> None:
+    """Put *anchor* into the file beside *file*; when this returns it is on disk."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = _beside(file)
+    written = beside.with_name(f"{beside.name}.{os.getpid()}")
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(anchor.as_line().encode())
+        opened.flush()
+        os.fsync(opened.fileno())
+    written.replace(beside)
+    _sync_folder(file)
+
+
+def files(file: Path) -> tuple[Path, Path]:
+    """Return which files tell of the newest anchor."""
+    return file, _beside(file)
 
 
 def newest(file: Path) -> Anchor | None:
+    """Return the newest anchor in *file* or beside it, or None; raises OSError."""
+    found = [last(each) for each in files(file)]
+    return max(filter(None, found), key=lambda anchor: anchor.at, default=None)
+
+
+def every(file: Path) -> list[Anchor]:
+    """Return the anchors in *file*, and the newest; raises OSError, ValueError."""
+    found, beside = read_anchors(file), last(_beside(file))
+    return [*found, beside] if beside and beside not in found[-1:] else found
+
+
+def last(file: Path) -> Anchor | None:
     """Return the last anchor in *file*, however long it is, or None; raises OSError."""
     try:
         descriptor = os.open(file, os.O_RDONLY)
@@ -50,6 +78,18 @@ def newest(file: Path) -> Anchor | None:
         os.close(descriptor)
     lines = tail.split(b"\n")[:-1]
     return Anchor.from_line(lines[-1]) if lines else None
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.newest")
+
+
+def _sync_folder(file: Path) -> None:
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _read_tail(descriptor: int, size: int) -> bytes:

@@ -23,19 +23,23 @@ class Anchoring:
         """
         Append the newest seal to the file if it is time; return it if that was done.
 
-        Each host keeps its own, whichever of them seals. Raises AnchorContradicts when
-        the chain is no longer the one that was anchored, OSError, StoreUnavailable.
+        Beside the file it is noted at once, so that its loss would be noticed. Each
+        host keeps its own, whichever of them seals. Raises AnchorContradicts when the
+        chain is no longer the one that was anchored, OSError, StoreUnavailable.
         """
-        if time.monotonic() < self._due and not at_once:
-            return None
         newest = self._sealing.newest()
         if newest is None:
             return None
-        last = anchors.newest(self._file)
-        if last is not None and not self._sealing.is_confirmed(last):
-            self._require(last, newest)
-            if last.sequence == newest.sequence:
-                return None
+        known = anchors.newest(self._file)
+        if known is not None and not self._sealing.is_confirmed(known):
+            self._require(known, newest)
+        if newest != known:
+            anchors.note(self._file, newest)
+        if time.monotonic() < self._due and not at_once:
+            return None
+        appended = anchors.last(self._file)
+        if appended is not None and appended.root == newest.root:
+            return None
         anchors.append(self._file, newest)
         self._due = time.monotonic() + self._every
         return newest

@@ -45,12 +45,9 @@ class Conditions:
         if self._file is None:
             return None
         try:
-            status = self._file.stat()
-            seen = status.st_mtime_ns, status.st_size, status.st_ino
+            seen = [_look(file) for file in anchors.files(self._file)]
             if self._known[0] != seen:
                 self._known = seen, anchors.newest(self._file)
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError) as error:
             raise RecoveryUnconfirmed(UNREADABLE.format(error)) from error
         return self._known[1]
@@ -109,3 +106,12 @@ class Conditions:
             return []
         sealed = conditions.is_sealed(self._database.within(Scope()))
         return [NO_ANCHORS] if sealed else []
+
+
+def _look(file: Path) -> tuple[int, int, int] | None:
+    """Return what changes when *file* does; None where there is none."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

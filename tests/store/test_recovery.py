@@ -136,6 +136,25 @@ def test_once_confirmed_the_chain_goes_on_behind_what_was_lost_and_verifies(
     assert kept.checks.check(caller, Question(number(0))).callable is False
 
 
+def test_a_loss_of_the_last_seconds_is_noticed_though_no_line_was_due_for_them(
+    kept: Services, caller: Caller, database_url: str, file: Path
+) -> None:
+    keeping = Anchoring(kept.sealing, file, 60)
+    for turn in range(ROUNDS):
+        tampering.work(kept, [caller], turn)
+        kept.sealing.run()
+        keeping.keep()
+    assert len(read_anchors(file)) == 1
+    with tampering.superuser(database_url) as connection:
+        tampering.cut_the_tail(connection, random.Random(1))
+
+    loss = kept.recovery.find_loss()
+
+    assert loss
+    assert loss.missing > 0
+    assert not kept.audit.verify(anchors.every(file)).clean
+
+
 def test_a_confirmation_speaks_of_other_hosts_earlier_anchors_and_of_no_later_ones(
     kept: Services, database: Database, missed: tuple[Anchor, list[Anchor]], file: Path
 ) -> None:
@@ -143,6 +162,9 @@ def test_a_confirmation_speaks_of_other_hosts_earlier_anchors_and_of_no_later_on
     lost = [each for each in before if each.sequence > last_sequence(database)]
     assert lost
     kept.recovery.confirm("somebody")
+    # Another host's.
+    for each in anchors.files(file):
+        each.unlink()
 
     for anchor in lost:
         file.write_text(anchor.as_line())
@@ -282,5 +304,6 @@ def test_a_host_without_anchors_says_that_it_would_notice_no_loss(
     assert "no anchors" in note
     Anchoring(kept.sealing, file, 0).keep()
     assert kept.readiness.find_notes() == []
-    file.write_bytes(b"")
+    for each in anchors.files(file):
+        each.write_bytes(b"")
     assert kept.readiness.find_notes() == [note]

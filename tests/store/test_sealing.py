@@ -385,7 +385,14 @@ def test_an_anchor_is_kept_when_something_was_sealed_and_not_too_often(
     assert second
     assert seldom.keep() is None
     assert anchors.read_anchors(file) == [first, second]
-    assert anchors.newest(file) == second == verified_anchor(sealed, second)
+    assert anchors.last(file) == second == verified_anchor(sealed, second)
+    # What is not appended yet would be missed all the same.
+    third = anchors.newest(file)
+    assert third
+    assert third == verified_anchor(sealed, third) == sealed.sealing.newest()
+    assert anchors.every(file) == [first, second, third]
+    assert seldom.keep(at_once=True) == third
+    assert anchors.every(file) == anchors.read_anchors(file)
 
 
 def verified_anchor(services: Services, anchor: Anchor) -> Anchor | None:
@@ -429,4 +436,7 @@ def test_an_anchor_cut_off_by_a_crash_is_passed_over_and_written_over(
     assert anchors.read_anchors(file) == [one]
     anchors.append(file, two)
     assert anchors.read_anchors(file) == [one, two]
-    assert file.stat().st_mode & 0o777 == 0o600
+    anchors.note(file, two)
+    for each in anchors.files(file):
+        assert each.stat().st_mode & 0o777 == 0o600
+    assert sorted(tmp_path.iterdir()) == sorted(anchors.files(file))
