@@ -56,8 +56,10 @@ def files(file: Path) -> tuple[Path, Path]:
 
 def newest(file: Path) -> Anchor | None:
     """Return the newest anchor in *file* or beside it, or None; raises OSError."""
-    found = [last(each) for each in files(file)]
-    return max(filter(None, found), key=lambda anchor: anchor.at, default=None)
+    found = [anchor for each in files(file) if (anchor := last(each))]
+    if len({anchor.chain for anchor in found}) > 1:
+        return max(found, key=lambda anchor: anchor.at)
+    return max(found, key=lambda anchor: anchor.sequence, default=None)
 
 
 def every(file: Path) -> list[Anchor]:

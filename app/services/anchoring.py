@@ -1,6 +1,7 @@
 """Anchors: how far the chain was, where nobody who rewrites the database is."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from app.audit.verify import Anchor
@@ -34,7 +35,9 @@ class Anchoring:
         if known is not None and not self._sealing.is_confirmed(known):
             self._require(known, newest)
         if newest != known:
-            anchors.note(self._file, newest)
+            # Where things are only ever appended there is no such file, only lines.
+            with suppress(OSError):
+                anchors.note(self._file, newest)
         if time.monotonic() < self._due and not at_once:
             return None
         appended = anchors.last(self._file)

@@ -395,6 +395,39 @@ def test_an_anchor_is_kept_when_something_was_sealed_and_not_too_often(
     assert anchors.every(file) == anchors.read_anchors(file)
 
 
+def test_the_newest_anchor_is_the_furthest_of_a_chain_and_the_latest_of_two(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "anchors.jsonl"
+    anchors.append(file, Anchor("one", 7, "ab" * 32, 9, "2026-11-21T12:00"))
+
+    # The clock was set back.
+    anchors.note(file, further := Anchor("one", 8, "cd" * 32, 10, "2026-11-21T11:00"))
+    assert anchors.newest(file) == further
+    # The database was made anew.
+    anchors.note(file, anew := Anchor("two", 1, "ef" * 32, 2, "2026-11-21T13:00"))
+    assert anchors.newest(file) == anew
+    anchors.append(file, later := Anchor("two", 2, "ef" * 32, 2, "2026-11-21T13:30"))
+    assert anchors.newest(file) == later
+    assert anchors.newest(tmp_path / "none") is None
+
+
+def test_where_things_are_only_appended_anchors_are_kept_all_the_same(
+    sealed: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "anchors.jsonl"
+    sealed.sealing.run()
+
+    def refuse(_written: Path, _beside: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    kept = Anchoring(sealed.sealing, file, 0).keep()
+
+    assert kept
+    assert anchors.newest(file) == kept
+
+
 def verified_anchor(services: Services, anchor: Anchor) -> Anchor | None:
     return services.sealing.find(anchor.sequence)
 
