@@ -374,10 +374,12 @@ class _Verification:
         self._chain.finish()
         newest = self._chain.newest
         # Transactions are numbered anew where a backup is loaded elsewhere.
-        if newest is not None and newest.cluster != head["cluster"]:
+        now = _Seen(str(head["cluster"]), head.get("snapshot") or "", report.at)
+        if newest is not None and newest.cluster != now.cluster:
             newest = None
         erasures = _Erasures(report, self._index)
-        contents = _Contents(report, self._chain.leaves(), newest, erasures)
+        sight = _Sight(newest, now if now.snapshot else None)
+        contents = _Contents(report, self._chain.leaves(), sight, erasures)
         for key, of_one in groupby(chain(first, stream), _key):
             if key is None:
                 break
@@ -427,6 +429,31 @@ class _Seen:
             return False
         seen = datetime.fromisoformat(self.at)
         return datetime.fromisoformat(at) < seen - EARLY
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """
+    What the newest seal saw, and the export: what waits for its seal came in between.
+
+    None where it is not known, or tells of another cluster's transactions.
+    """
+
+    newest: _Seen | None
+    now: _Seen | None
+
+    def find_lie(self, operation: Record) -> str | None:
+        """Return what cannot be true of an operation that has no seal, or None."""
+        transaction_id, newest = int(operation["transaction_id"]), self.newest
+        if newest is None:
+            return None
+        if newest.sees(transaction_id):
+            return "is older than the newest seal, and no seal holds it"
+        if self.now and not self.now.sees(transaction_id):
+            return "claims a transaction that there had not been"
+        if newest.precedes(transaction_id, operation["at"]):
+            return f"is dated {operation['at']}, and was written after {newest.at}"
+        return None
 
 
 class _Chain:
@@ -761,14 +788,14 @@ class _Contents:
         self,
         report: Report,
         leaves: Iterator[tuple[Any, ...]],
-        newest: _Seen | None,
+        sight: _Sight,
         erasures: _Erasures,
     ) -> None:
         self._report = report
         self._erasures = erasures
         self._leaves = leaves
         self._leaf = next(leaves, None)
-        self._newest = newest
+        self._sight = sight
         self._last: Key = (-1, -1)
 
     def take(self, key: Key, records: Iterator[Record]) -> None:
@@ -839,9 +866,8 @@ class _Contents:
             versions = group.made.count + group.ended.count
             words = f"{versions} versions name it, and there is no such operation"
             report.find("inserted", place, words)
-        elif self._newest and self._newest.sees(int(operation["transaction_id"])):
-            words = "is older than the newest seal, and no seal holds it"
-            report.find("inserted", place, words)
+        elif lie := self._sight.find_lie(operation):
+            report.find("inserted", place, lie)
         else:
             report.waiting += 1
 

@@ -82,6 +82,7 @@ FIND = """
 
 HEAD = """
     SELECT chain::text, key_fingerprint, now() AS at,
+           pg_current_snapshot()::text AS snapshot,
            (SELECT system_identifier::text FROM pg_control_system()) AS cluster
     FROM installation
 """

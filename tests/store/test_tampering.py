@@ -192,10 +192,19 @@ FORGED = """
 """
 
 
-def test_an_operation_that_claims_an_old_transaction_is_found(
-    history: History,
+@pytest.mark.parametrize(
+    "transaction",
+    [
+        pytest.param("'700'", id="an old transaction"),
+        # Or it would wait for its seal for ever.
+        pytest.param("'999999999999'", id="one that never was"),
+        pytest.param("pg_current_xact_id()", id="one that no seal has seen"),
+    ],
+)
+def test_an_operation_that_no_seal_holds_is_found_whatever_it_claims(
+    history: History, transaction: str
 ) -> None:
-    forged = FORGED.format(transaction="'700'", ago="1 year").encode()
+    forged = FORGED.format(transaction=transaction, ago="1 year").encode()
 
     report = history.verify(lambda connection, _: connection.execute(forged) and None)
 
