@@ -412,23 +412,34 @@ class _Seen:
 
     cluster: str
     snapshot: str
-    at: str
+    at: str | None
 
     def sees(self, transaction_id: int) -> bool:
-        """Whether a transaction had been committed, or was never to be, by then."""
-        least, next_, running = self.snapshot.split(":")
-        if transaction_id < int(least):
-            return True
-        if transaction_id >= int(next_):
-            return False
-        return str(transaction_id) not in running.split(",")
+        """
+        Whether a transaction had been committed, or was never to be, by then.
 
-    def precedes(self, transaction_id: int, at: str) -> bool:
+        Nothing is told by a snapshot that is none: it is found by its seal's root.
+        """
+        least, next_, running = self._parts()
+        if transaction_id < least:
+            return True
+        if transaction_id >= next_:
+            return False
+        return str(transaction_id) not in running
+
+    def precedes(self, transaction_id: int, at: str | None) -> bool:
         """Whether something is dated before, though it was written after."""
-        if transaction_id < int(self.snapshot.split(":")[1]):
+        if transaction_id < self._parts()[1] or at is None or self.at is None:
             return False
         seen = datetime.fromisoformat(self.at)
         return datetime.fromisoformat(at) < seen - EARLY
+
+    def _parts(self) -> tuple[int, int, list[str]]:
+        try:
+            least, next_, running = self.snapshot.split(":")
+            return int(least), int(next_), running.split(",")
+        except ValueError:
+            return 0, 0, []
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,9 +455,12 @@ class _Sight:
 
     def find_lie(self, operation: Record) -> str | None:
         """Return what cannot be true of an operation that has no seal, or None."""
-        transaction_id, newest = int(operation["transaction_id"]), self.newest
+        newest = self.newest
         if newest is None:
             return None
+        if operation["transaction_id"] is None:
+            return "claims a transaction that there cannot be"
+        transaction_id = int(operation["transaction_id"])
         if newest.sees(transaction_id):
             return "is older than the newest seal, and no seal holds it"
         if self.now and not self.now.sees(transaction_id):
@@ -909,6 +923,8 @@ class _Contents:
 
     def _tell_time(self, place: str, operation: Record, leaf: tuple[Any, ...]) -> None:
         """Look whether an operation was there when its seal looked, and not before."""
+        if operation["transaction_id"] is None:
+            return
         cluster, snapshot, before_cluster, before, before_at = leaf[8:13]
         report, transaction_id = self._report, int(operation["transaction_id"])
         if snapshot is not None and not _Seen(cluster, snapshot, "").sees(

@@ -6,6 +6,7 @@ from psycopg import errors
 
 from app.audit.verify import Anchor
 from app.domain.recoveries import Loss
+from app.store.sealed import of_calendar
 from app.store.transactions import Open, Tx
 
 NOTICE = """
@@ -56,10 +57,11 @@ COLUMNS = (
     "proof",
 )
 
-EVERY = """
-    SELECT chain::text, sequence, encode(root, 'hex'), operations, anchored_at,
-           found_sequence, found_operations, found_at, confirmed_at, confirmed_by,
-           proof
+EVERY = f"""
+    SELECT chain::text, sequence, encode(root, 'hex'), operations,
+           {of_calendar("recovery.anchored_at")}, found_sequence, found_operations,
+           {of_calendar("recovery.found_at")}, {of_calendar("recovery.confirmed_at")},
+           confirmed_by, proof
     FROM recovery ORDER BY id
 """
 

@@ -17,9 +17,25 @@ from app.store.transactions import Open
 
 Row = tuple[Any, ...]
 
-OPERATION: LiteralString = """
-    operation.organisation_id, operation.id, operation.at,
-    operation.transaction_id::text::bigint AS transaction_id, operation.token_id,
+
+def of_calendar(column: LiteralString) -> LiteralString:
+    """
+    Return what reads an instant; null where somebody wrote one that no calendar has.
+
+    We write none. Python knows of none either, and what is told must not end there.
+    """
+    name = column.rpartition(".")[2]
+    return (
+        f"CASE WHEN {column} BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'"
+        f" THEN {column} END AS {name}"
+    )
+
+
+OPERATION: LiteralString = f"""
+    operation.organisation_id, operation.id, {of_calendar("operation.at")},
+    CASE WHEN operation.transaction_id < '9223372036854775807'
+         THEN operation.transaction_id::text::bigint END AS transaction_id,
+    operation.token_id,
     operation.actor, operation.dialect, operation.address::text, operation.request_id,
     operation.kind, operation.touched, operation.idempotency_key,
     operation.unblocked, operation.approves,
@@ -31,9 +47,10 @@ OPERATION: LiteralString = """
     ) AS erased
 """
 
-VERSION: LiteralString = """
+VERSION: LiteralString = f"""
     version.organisation_id, version.id, version.operation_id, version.calling_code,
-    version.campaign_id, version.purpose, version.inserted_at, version.valid_from,
+    version.campaign_id, version.purpose, {of_calendar("version.inserted_at")},
+    {of_calendar("version.valid_from")},
     version.e164, version.reason, version.evidence::text AS evidence,
     (
         SELECT personal FROM erased_part
@@ -43,9 +60,10 @@ VERSION: LiteralString = """
     ) AS erased
 """
 
-ENDED: LiteralString = """
-    version.organisation_id, version.id, version.operation_id, version.valid_from,
-    version.valid_until, version.ended_by_operation
+ENDED: LiteralString = f"""
+    version.organisation_id, version.id, version.operation_id,
+    {of_calendar("version.valid_from")}, {of_calendar("version.valid_until")},
+    version.ended_by_operation
 """
 
 OPERATIONS = f"""

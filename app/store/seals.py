@@ -13,6 +13,7 @@ from typing import Any
 from psycopg import errors
 
 from app.domain.errors import KeyRefused
+from app.store.sealed import of_calendar
 from app.store.transactions import Open
 
 SEE = "SELECT set_config('dncd.seals', 'on', true)"
@@ -87,9 +88,10 @@ HEAD = """
     FROM installation
 """
 
-EVERY_SEAL = """
+EVERY_SEAL = f"""
     SELECT sequence, encode(previous_root, 'hex'), encode(root, 'hex'),
-           encode(leaves_root, 'hex'), leaves, operations, cluster, snapshot, sealed_at
+           encode(leaves_root, 'hex'), leaves, operations, cluster, snapshot,
+           {of_calendar("seal.sealed_at")}
     FROM seal ORDER BY sequence
 """
 
@@ -138,7 +140,11 @@ class State:
         """Of what snapshot everything is sealed; None where it is not of here."""
         if self.complete is None or self.complete_in != self.cluster:
             return None
-        then = Snapshot.read(self.complete)
+        try:
+            then = Snapshot.read(self.complete)
+        except ValueError:
+            # Somebody's edit, which does not keep us from sealing what there is.
+            return None
         return then if then.next <= Snapshot.read(self.snapshot).next else None
 
 
