@@ -8,6 +8,7 @@ why.
 """
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -50,6 +51,9 @@ ENDINGS = {signal.SIGTERM, signal.SIGINT}
 
 # What tells an old worker that a new one takes its place.
 LEAVE = signal.SIGUSR1
+
+# How long a port may be taken: orphans leave it after one second.
+TAKEN_SECONDS = 3.0
 
 _log = structlog.get_logger()
 
@@ -160,6 +164,19 @@ class Worker(Bridge):
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
 
 
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a socket that listens, once those whom a killed parent left have gone."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + TAKEN_SECONDS
+    while True:
+        try:
+            return socket.create_server((host, port), family=family, backlog=backlog)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
 class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us
     """granian's parent process, with one listening socket for all workers."""
 
@@ -183,10 +200,7 @@ class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us
         share the port unnoticed, and a worker that ends would take with it the
         connections that it has not accepted yet.
         """
-        family = socket.AF_INET6 if ":" in self.bind_addr else socket.AF_INET
-        self._sso = socket.create_server(
-            (self.bind_addr, self.bind_port), family=family, backlog=self.backlog
-        )
+        self._sso = listen(self.bind_addr, self.bind_port, self.backlog)
         # Head and body of an answer may go out in two writes.
         self._sso.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sso.setblocking(False)  # noqa: FBT003

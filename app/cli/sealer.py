@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import structlog
@@ -26,6 +26,11 @@ PAUSE_SECONDS = 10.0
 # How long it may take to end what it is at; the database undoes what it does not.
 END_SECONDS = 5.0
 
+# Until one that died is followed by another.
+REVIVE_SECONDS = 2.0
+
+STANDARD_ERROR = 2
+
 _log = structlog.get_logger()
 
 
@@ -36,27 +41,78 @@ def sealing_beside(settings: Settings, url: str) -> Iterator[None]:
         yield
         return
     parent = os.getpid()
-    die_with_parent = dies_with_us()
-    child = os.fork()
-    if child == 0:
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            if die_with_parent is not None:
-                die_with_parent()
-            request_log.configure()
-            metrics.share_between_workers()
-            seal_on(settings, url, parent)
-        except BaseException:  # noqa: BLE001  it is told, and the process ends
-            _log.exception("sealer_ended")
-        finally:
-            os._exit(0)
+    sealer = _Sealer(lambda: seal_on(settings, url, parent))
     try:
         yield
     finally:
         # A worker forked from us that leaves has started nothing.
         if os.getpid() == parent:
-            _end(child)
+            sealer.end()
+
+
+class _Sealer:
+    """The process that seals; another one if it dies."""
+
+    def __init__(self, seal: Callable[[], None]) -> None:
+        self._seal = seal
+        self._die_with_parent = dies_with_us()
+        self._ending = False
+        self._changing = threading.Lock()
+        self._process: int | None = self._fork()
+        # It outlives its children, for those die with the thread that forked them.
+        threading.Thread(target=self._watch, name="sealer-watch", daemon=True).start()
+
+    def end(self) -> None:
+        """Let it end what it is at, and not begin again."""
+        with self._changing:
+            self._ending = True
+            process = self._process
+        if process is not None:
+            _end(process)
+
+    def _watch(self) -> None:
+        while self._process is not None:
+            # The server may have reaped it already, as it does its own children.
+            with suppress(ChildProcessError):
+                os.waitpid(self._process, 0)
+            with self._changing:
+                self._process = None
+            if self._ending:
+                return
+            _log.warning("sealer_died")
+            time.sleep(REVIVE_SECONDS)
+            with self._changing:
+                if not self._ending:
+                    self._process = self._fork(closing=True)
+
+    def _fork(self, *, closing: bool = False) -> int:
+        """Start it; *closing* what the server has opened, which is not its own."""
+        child = os.fork()
+        if child:
+            return child
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            if self._die_with_parent is not None:
+                self._die_with_parent()
+            if closing:
+                _close_all()
+            request_log.configure()
+            metrics.share_between_workers()
+            self._seal()
+        except BaseException:  # noqa: BLE001  it is told, and the process ends
+            _log.exception("sealer_ended")
+        finally:
+            os._exit(0)
+
+
+def _close_all() -> None:
+    """Close what the server has opened: it would go on listening when that stops."""
+    signal.set_wakeup_fd(-1)
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208  a path each would be for nothing
+        if int(name) > STANDARD_ERROR:
+            with suppress(OSError):
+                os.close(int(name))
 
 
 def seal_on(settings: Settings, url: str, parent: int) -> None:

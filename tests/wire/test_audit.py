@@ -1,6 +1,7 @@
 """The sealer beside the workers, the ``audit`` command, and anchors kept elsewhere."""
 
 import json
+import socket
 import socketserver
 import subprocess
 import sys
@@ -93,6 +94,28 @@ def test_the_service_seals_and_anchors_by_itself_and_its_sealer_dies_with_it(
     running.process.kill()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
+
+
+@pytest.mark.both_servers(second="soak")
+def test_a_sealer_that_was_killed_is_followed_by_another(
+    service: tuple[Service, dict[str, str]], tmp_path: Path
+) -> None:
+    running, environment = service
+    wait_until(lambda: sealed_operations(tmp_path) > 0)
+    before = sealed_operations(tmp_path)
+    parent = psutil.Process(running.process.pid)
+    listening = parent.net_connections("tcp")[0].laddr.port
+
+    # It is started before the workers are.
+    min(parent.children(), key=lambda child: child.create_time()).kill()
+    insert(running, tmp_path, "5551234567")
+
+    wait_until(lambda: sealed_operations(tmp_path) == before + 1)
+    running.process.terminate()
+    running.process.wait(timeout=40)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", listening))
+    assert "VERIFIED" in done(["audit", "verify"], tmp_path, environment)
 
 
 def test_what_came_last_is_anchored_before_the_service_ends(

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -92,22 +93,30 @@ def serving_answer(
     begin: str = "run",
 ) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_port()
-    program = f"import sys; from {__name__} import {begin}; {begin}(int(sys.argv[1]))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(port)],
-        cwd=ROOT,
-        env={**os.environ, "HTTP_PROXY_SECRET": "from the environment"},
-    )
+    process = start(port, begin)
     try:
         require(lambda: accepts(port), 20)
         yield port, process
     finally:
-        process.terminate()
-        try:
-            # A worker that does not end by itself is killed later than that.
-            process.wait(limits.GRACEFUL_SECONDS - 5)
-        finally:
-            process.kill()
+        end(process)
+
+
+def start(port: int, begin: str = "run") -> "subprocess.Popen[bytes]":
+    program = f"import sys; from {__name__} import {begin}; {begin}(int(sys.argv[1]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(port)],
+        cwd=ROOT,
+        env={**os.environ, "HTTP_PROXY_SECRET": "from the environment"},
+    )
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        # A worker that does not end by itself is killed later than that.
+        process.wait(limits.GRACEFUL_SECONDS - 5)
+    finally:
+        process.kill()
 
 
 def accepts(port: int) -> bool:
@@ -263,6 +272,18 @@ def test_no_worker_outlives_its_parent(started):
     process.kill()
 
     require(lambda: not accepts(port), 10)
+
+
+def test_a_port_is_waited_for_that_a_killed_server_has_left_behind():
+    port = free_port()
+    left = socket.create_server(("127.0.0.1", port))
+    leaving = threading.Timer(0.5, left.close)
+    leaving.start()
+
+    with closing(granian_server.listen("127.0.0.1", port, 1)) as taken:
+        assert taken.getsockname()[1] == port
+
+    leaving.join()
 
 
 def test_a_port_that_is_taken_is_refused(port, tmp_path):
