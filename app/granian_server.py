@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from multiprocessing import set_start_method
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
@@ -106,11 +107,8 @@ def serve(
     server = Server("dncd", **settings(host, port, workers))
     parent = os.getpid()
 
-    def begin(*arguments: Any) -> None:
-        _begin_worker(parent)
-        MPServer._spawn_rsgi_worker(*arguments)  # noqa: SLF001
-
     def load() -> Worker:
+        _begin_worker(parent)
         app, lane = make_app()
         gate = Gate(app)
         signal.signal(LEAVE, gate.leave)
@@ -119,7 +117,7 @@ def serve(
 
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)
-    server.serve(spawn_target=begin, target_loader=load, wrap_loader=False)
+    server.serve(target_loader=load, wrap_loader=False)
 
 
 def at_worker_end(action: Callable[[], None]) -> None:
@@ -128,9 +126,7 @@ def at_worker_end(action: Callable[[], None]) -> None:
 
 
 def _begin_worker(parent: int) -> None:
-    """Let a worker end when it is told to, and when *parent* is no more."""
-    # Until ``Worker`` lets them come, in all threads that are begun from here on.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    """Let a worker end when *parent* is no more."""
     # What a terminal sends, the parent passes on.
     os.setpgid(0, 0)
     at_worker_end(lambda: _forget_worker(os.getpid()))
@@ -143,6 +139,16 @@ def _begin_worker(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _start_worker(start: Callable[[], None]) -> None:
+    """Start a worker whose signals wait, in all its threads, for ``Worker``."""
+    # Inherited, the parent's handlers would take them and do nothing.
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    try:
+        start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def _forget_worker(pid: int) -> None:
@@ -233,4 +239,6 @@ class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us
         for worker in self.wrks:
             if not worker.is_alive():
                 _forget_worker(worker._id())  # noqa: SLF001
-        return super()._spawn_worker(idx, target, callback_loader)
+        made = super()._spawn_worker(idx, target, callback_loader)
+        made.start = partial(_start_worker, made.start)
+        return made

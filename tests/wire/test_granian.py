@@ -62,6 +62,16 @@ def run(port: int) -> None:
     )
 
 
+def run_late(port: int) -> None:
+    """Take long to make what the workers serve."""
+
+    def make() -> tuple[Any, None]:
+        time.sleep(2.0)
+        return answer, None
+
+    granian_server.serve(make, "127.0.0.1", port, workers=2, threads=2)
+
+
 def run_ended(port: int) -> None:
     """Tell each worker to end just before its loop runs."""
     begin = granian_server.Worker.__rsgi_init__
@@ -264,6 +274,13 @@ def test_a_worker_that_is_told_to_end_before_it_has_begun_ends():
     with serving_answer("run_ended") as (_, process):
         # Workers that all end at their birth end the server.
         assert process.wait(20) == 1
+
+
+def test_a_stop_is_heard_by_workers_that_are_only_made():
+    with serving_answer("run_late") as (_, process):
+        process.terminate()
+
+        assert process.wait(20) == 0
 
 
 def test_no_worker_outlives_its_parent(started):
