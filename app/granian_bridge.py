@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from app.domain import patience
-from app.granian_streams import Headers, Incoming, Pipes, read_whole
+from app.granian_streams import Headers, Incoming, Pipes, ShortBodies
 from app.http import fast_lane, limits, metrics
 from app.http.loop_lane import PASSED, Head, LoopLane, Passed
 from app.http.overload import QUEUE_SECONDS, Refusal
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 # For each thread that answers, requests that wait for one; more are refused at once.
-WAITING_FOR_EACH = 4
+WAITING_FOR_EACH = 16
 
 # A header whose value is no text; as no text that is sent can be.
 NO_TEXT = "\xff"
@@ -71,6 +71,7 @@ class Bridge:
         self._most_waiting = WAITING_FOR_EACH * threads
         self._waiting = 0
         self._pipes = Pipes()
+        self.short_bodies = ShortBodies()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer one request."""
@@ -78,7 +79,8 @@ class Bridge:
             proto.close(None)
             return
         headers: Headers = scope.headers.items()
-        sender = scope.client.rpartition(":")[0].strip("[]")
+        client = scope.client
+        sender = client.rpartition(":")[0].strip("[]")
         passed = await self._try_lane(scope, headers, sender, proto)
         if passed is None:
             return
@@ -89,12 +91,12 @@ class Bridge:
         if passed.counted:
             note_counted(environ, passed.standing)
         loop = asyncio.get_running_loop()
-        environ["wsgi.input"] = await self._begin_body(loop, environ, passed, proto)
+        environ["wsgi.input"] = await self._begin_body(environ, passed, proto, client)
         refusal = self._refusals.get(scope.path)
         if refusal is not None and self._waiting >= self._most_waiting:
             self._refuse(refusal, proto)
             return
-        request = Request(environ, proto, scope.client, time.monotonic(), refusal)
+        request = Request(environ, proto, client, time.monotonic(), refusal)
         self._waiting += 1
         await loop.run_in_executor(self._threads, self._begin, loop, request)
 
@@ -108,7 +110,8 @@ class Bridge:
         if not len(once) == len(headers) == len(scope.headers):
             return PASSED
         head = Head(scope.method, scope.path, scope.query_string, once, sender)
-        answer = await self._lane.answer(head, partial(read_whole, proto))
+        read_whole = partial(self.short_bodies.read, proto, scope.client)
+        answer = await self._lane.answer(head, read_whole)
         if isinstance(answer, Passed):
             return answer
         if self._is_leaving():
@@ -117,11 +120,7 @@ class Bridge:
         return None
 
     async def _begin_body(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        environ: "WSGIEnvironment",
-        passed: Passed,
-        proto: Any,
+        self, environ: "WSGIEnvironment", passed: Passed, proto: Any, client: str
     ) -> Any:
         """Return the body: what is short without keeping a thread waiting for it."""
         if passed.body is not None:
@@ -130,8 +129,8 @@ class Bridge:
         if not length or "HTTP_TRANSFER_ENCODING" in environ:
             return io.BytesIO()
         if length > limits.FORM_BYTES or "HTTP_EXPECT" in environ:
-            return Incoming(loop, proto)
-        return io.BytesIO(await read_whole(proto))
+            return Incoming(asyncio.get_running_loop(), proto)
+        return io.BytesIO(await self.short_bodies.read(proto, client))
 
     def _begin(self, loop: asyncio.AbstractEventLoop, request: "Request") -> None:
         """Begin with *request*, unless it waited too long; for a thread."""

@@ -168,6 +168,7 @@ class Worker(Bridge):
         the worker would not end until it is killed.
         """
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
+        loop.call_soon(self.short_bodies.watch, loop)
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:

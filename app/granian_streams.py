@@ -24,7 +24,7 @@ from granian.rsgi import ProtocolClosed, ProtocolError
 
 from app.http import limits
 
-# How long a client may leave a body or an answer untouched.
+# How long a client may leave a body or an answer untouched, or take for a short body.
 PATIENCE_SECONDS = limits.IDLE_SECONDS
 
 # How long granian may take to begin with an answer that comes through a pipe.
@@ -36,13 +36,32 @@ _log = structlog.get_logger()
 Headers = list[tuple[str, str]]
 
 
-async def read_whole(proto: Any) -> bytes:
-    """Return the body; nothing of one that was cut, whose length then tells of it."""
-    try:
-        body: bytes = await proto()
-    except (ProtocolClosed, ProtocolError):
-        return b""
-    return body
+class ShortBodies:
+    """Bodies that are read whole, without a thread; none is waited for for ever."""
+
+    def __init__(self) -> None:
+        """Wait for none yet."""
+        # Since when, and whose; the oldest first.
+        self._awaited: dict[Any, tuple[float, str]] = {}
+
+    async def read(self, proto: Any, client: str) -> bytes:
+        """Return the body; nothing of one that was cut, as its length then tells."""
+        self._awaited[proto] = time.monotonic(), client
+        try:
+            body: bytes = await proto()
+        except (ProtocolClosed, ProtocolError):
+            return b""
+        finally:
+            del self._awaited[proto]
+        return body
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cut off, each second from now on, who takes too long."""
+        latest = time.monotonic() - PATIENCE_SECONDS
+        late = [client for since, client in self._awaited.values() if since < latest]
+        if late:
+            _cut_off(*late)
+        loop.call_later(1.0, self.watch, loop)
 
 
 class Incoming:
@@ -156,10 +175,12 @@ def _write(writing: int, part: bytes) -> bool:
     return True
 
 
-def _cut_off(client: str) -> None:
-    """End the connection to *client* at once, if this process still has it."""
-    host, _, port = client.rpartition(":")
-    peer = host.strip("[]"), int(port)
+def _cut_off(*clients: str) -> None:
+    """End the connections to *clients* at once, if this process still has them."""
+    peers = set()
+    for client in clients:
+        host, _, port = client.rpartition(":")
+        peers.add((host.strip("[]"), int(port)))
     for entry in Path("/dev/fd").iterdir():
         # What is closed meanwhile, or not connected, is not whom we look for.
         with suppress(OSError):
@@ -167,5 +188,5 @@ def _cut_off(client: str) -> None:
             if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 continue
             with socket.socket(fileno=os.dup(descriptor)) as connection:
-                if connection.getpeername()[:2] == peer:
+                if connection.getpeername()[:2] in peers:
                     connection.shutdown(socket.SHUT_RDWR)

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -84,19 +84,20 @@ def watched(
     """
     Until the block ends, break *connection* off if its server falls silent.
 
-    That is asked at *url* over connections of its own. To be refused is an answer as
+    That is asked at *url* over a connection of its own. To be refused is an answer as
     well, and so is whatever else is said; only *silence*, of so many seconds, is none.
     """
     over = threading.Event()
     breaking = threading.Lock()
 
     def watch() -> None:
-        while not over.wait(WATCH_SECONDS):
-            if not _speaks(url, silence):
-                with breaking:
-                    if not over.is_set():
-                        _break_off(connection)
-                return
+        with closing(_Asker(url)) as asker:
+            while not over.wait(WATCH_SECONDS):
+                if not asker.hears(silence):
+                    with breaking:
+                        if not over.is_set():
+                            _break_off(connection)
+                    return
 
     threading.Thread(target=watch, name="database-watch", daemon=True).start()
     try:
@@ -107,21 +108,56 @@ def watched(
             pass
 
 
-def _speaks(url: str, silence: float) -> bool:
-    """Whether the server at *url* says anything at all within *silence* seconds."""
-    spoke = threading.Event()
+class _Asker:
+    """
+    Somebody who asks a server whether it is there.
 
-    def ask() -> None:
-        # A thread of its own: a name may have to be looked up, which nothing bounds.
-        with (
-            suppress(psycopg.Error),
-            psycopg.connect(url, connect_timeout=2, application_name="dncd watch"),
-        ):
-            pass
-        spoke.set()
+    Over one connection: a machine that is busy is slow to make new ones, and would be
+    taken for one whose database is silent.
+    """
 
-    threading.Thread(target=ask, name="database-asking", daemon=True).start()
-    return spoke.wait(silence)
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        self._closed = False
+
+    def hears(self, silence: float) -> bool:
+        """Whether the server says anything at all within *silence* seconds."""
+        spoke = threading.Event()
+
+        def ask() -> None:
+            # A thread of its own: to look a name up nothing bounds.
+            try:
+                self._ask()
+            except psycopg.Error:
+                self._part()
+            spoke.set()
+            if self._closed:
+                self._part()
+
+        threading.Thread(target=ask, name="database-asking", daemon=True).start()
+        return spoke.wait(silence)
+
+    def close(self) -> None:
+        """Ask no more; whoever waits for an answer hears of that."""
+        self._closed = True
+        self._part()
+
+    def _part(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _break_off(connection)
+            connection.close()
+
+    def _ask(self) -> None:
+        if self._connection is None:
+            self._connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=2,
+                application_name="dncd watch",
+            )
+        self._connection.execute("SELECT 1", prepare=False)
 
 
 def _break_off(connection: psycopg.Connection[Any]) -> None:

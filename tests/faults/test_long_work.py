@@ -4,6 +4,7 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -104,6 +105,38 @@ def test_an_import_is_a_503_soon_after_the_database_hangs(lab):
     assert ended - hung < SECONDS
     require(lab.works, 5)
     assert send(lab, "POST", "import", numbers(211))[0] == 200
+
+
+def test_whoever_is_watched_for_long_is_asked_about_over_one_connection(lab):
+    def waits() -> bool:
+        found = watching.execute(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        )
+        return found.fetchone() is not None
+
+    def askers() -> set[int]:
+        found = watching.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'dncd watch'"
+        )
+        return {pid for (pid,) in found}
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(lab.postgres.url) as owner,
+        psycopg.connect(lab.postgres.url, autocommit=True) as watching,
+    ):
+        owner.execute("LOCK TABLE dnc_entry IN SHARE ROW EXCLUSIVE MODE")
+        sent = pool.submit(send, lab, "POST", "import", numbers(212))
+        require(waits, 10)
+        require(askers, 5)
+        first = askers()
+        time.sleep(2.0)
+        last = askers()
+        owner.rollback()
+        assert sent.result()[0] == 200
+
+        assert first == last
+        require(lambda: not askers(), 5)
 
 
 def test_a_start_does_not_wait_for_ever_for_a_hung_database(lab, monkeypatch):

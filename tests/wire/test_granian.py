@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app import granian_server
+from app import granian_server, granian_streams
 from app.http import limits, request_log
 from tests.waiting import require
 from tests.wire import command
@@ -60,6 +60,11 @@ def run(port: int) -> None:
     granian_server.serve(
         lambda: (answer, None), "127.0.0.1", port, workers=2, threads=2
     )
+
+
+def run_impatient(port: int) -> None:
+    granian_streams.PATIENCE_SECONDS = 1
+    run(port)
 
 
 def run_late(port: int) -> None:
@@ -196,6 +201,19 @@ def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(port):
         received = receive(connection, 1)
 
     assert b"ef" not in received
+
+
+def test_nobody_waits_for_ever_for_the_end_of_a_short_body():
+    with (
+        serving_answer("run_impatient") as (port, _),
+        closing(socket.create_connection(("127.0.0.1", port), 5)) as connection,
+    ):
+        connection.sendall(request("/", b"abcdef", length=12))
+
+        connection.settimeout(15)
+        # The end of the connection, rather than that nothing comes.
+        assert b"200 OK" not in connection.recv(1000)
+        assert worker(port)
 
 
 @pytest.mark.parametrize("body", [b"1\r\nx\r\n0\r\n\r\n", b"0\r\n\r\n"])
