@@ -109,6 +109,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     _waited = 0.0
     _refused = 0
     _reported = 0.0
+    sockets: list[Any]
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         """Take gunicorn's own arguments."""
@@ -132,10 +133,32 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             if not before < self.nr_conns < self.worker_connections:
                 return
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  gunicorn's
+        """Accept connections or not; at the end those that came are the last."""
+        super().set_accept_enabled(enabled)
+        if enabled or (self.alive and self.is_parent_alive()):
+            return
+        # Whoever comes later is refused at once, and not left waiting for nobody.
+        listeners: list[Any] = self.sockets
+        self.sockets = []
+        for listener in listeners:
+            before = -1
+            while before < self.nr_conns:
+                before = self.nr_conns
+                super().accept(listener)
+            listener.close()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """End what sends nothing by *deadline*, also if it has never sent anything."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
     def enqueue_req(self, conn: Any) -> None:
         """Let a connection's request wait for a thread, unless that were in vain."""
         conn.queued_at = time.monotonic()
-        if not conn.initialized and not conn.data_ready and not _has_begun(conn.sock):
+        fresh = not conn.initialized and not conn.data_ready
+        if self.alive and fresh and not _has_begun(conn.sock):
             self.finish_request(conn, _done(_DEFER))
             return
         if (

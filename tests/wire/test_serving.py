@@ -174,6 +174,39 @@ def test_a_stop_under_load_loses_nothing_that_was_acknowledged(own):
     assert set(kept) >= {f"1{number}" for number in acknowledged}
 
 
+def test_whoever_comes_after_a_stop_is_refused_and_not_left_waiting(own):
+    service, api, _ = own
+    host, port = urlsplit(service.base).netloc.split(":")
+    numbers = itertools.count(1)
+    told: list[str] = []
+
+    def ask() -> None:
+        with closing(http.client.HTTPConnection(host, int(port), timeout=20)) as asking:
+            try:
+                asking.connect()
+            except ConnectionRefusedError:
+                told.append("refused")
+                return
+            assert post(asking, inserting(api, numbers)[1])
+            told.append("answered")
+
+    with (
+        closing(http.client.HTTPConnection(host, int(port), timeout=20)) as staying,
+        closing(socket.create_connection((host, int(port)))) as silent,
+    ):
+        # Whoever may still ask on such a connection is waited for.
+        assert post(staying, inserting(api, numbers)[1])
+        ask()
+        service.process.terminate()
+        time.sleep(0.5)
+        for _ in range(10):
+            ask()
+        assert service.process.wait(10) == 0
+        assert silent.recv(1) == b""
+
+    assert told == ["answered", *["refused"] * 10]
+
+
 @pytest.mark.parametrize("offered", ["abc-123", "A.b_c", "x" * 64])
 def test_a_request_id_comes_back_and_is_kept_with_the_operation(
     offered, api, service_database
