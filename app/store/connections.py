@@ -2,8 +2,8 @@
 
 import select
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -93,9 +93,18 @@ class BoundedConnection(psycopg.Connection[DictRow]):
         if seconds is not None:
             self.deadline, self.hurried = seconds, False
         try:
-            yield
+            with ExitStack() as self._lasting:
+                yield
         finally:
             self.deadline, self.hurried = usual
+
+    def allow_more(
+        self, seconds: float, watching: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        """Let answers take that long, *watching*, to the end of ``allowed``."""
+        if self.hurried:
+            self._lasting.enter_context(watching())
+        self.deadline, self.hurried = max(self.deadline, seconds), False
 
 
 class UnboundedConnection(BoundedConnection):

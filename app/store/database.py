@@ -13,6 +13,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from functools import partial
 from typing import LiteralString
 
 from psycopg import errors, pq
@@ -170,7 +171,10 @@ class Database:
         shared = joining.find(self, scope)
         if shared is not None:
             entering = self.entering(scope, local=True)
-            return joining.nested(shared, scope, entering, deadline)
+            if deadline is not None:
+                watching = partial(self._watching, shared.connection, deadline)
+                shared.connection.allow_more(deadline, watching)
+            return joining.nested(shared, scope, entering)
         return self._open(scope, transactions.BEGIN, deadline)
 
     @contextmanager

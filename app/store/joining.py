@@ -94,7 +94,7 @@ def fetch(
 ) -> list[DictRow]:
     """Run one statement as a part of *outer*, in one round trip where it may."""
     if scope != outer.scope:
-        with nested(outer, scope, enter, None) as part:
+        with nested(outer, scope, enter) as part:
             return part.fetch(statement, parameters)
     connection = outer.connection
     with as_domain_errors():
@@ -115,13 +115,11 @@ def nested(
     outer: Open,
     scope: Scope,
     enter: tuple[LiteralString, Parameters],
-    deadline: float | None,
 ) -> Iterator[Open]:
     """
     Open a part of *outer*: when it fails it is undone alone, and *outer* goes on.
 
     *enter* puts *scope* on, where it is another than that of *outer*.
-    What takes long, *deadline* seconds an answer, may also take long to commit.
     """
     connection = outer.connection
     with as_domain_errors():
@@ -131,7 +129,6 @@ def nested(
             if scope != outer.scope:
                 connection.execute(*enter)
         known = asked.fetchall()[0]["known"]
-        connection.deadline = max(connection.deadline, deadline or 0)
         try:
             yield replace(outer, scope=scope)
         except BaseException:

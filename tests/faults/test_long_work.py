@@ -32,9 +32,12 @@ def sound(lab: Lab) -> Iterator[None]:
     lab.proxy.mode, lab.proxy.left, lab.proxy.then = Mode.PASS, None, Mode.REFUSE
 
 
-def send(lab: Lab, method: str, path: str, body: str = "") -> tuple[int, str, float]:
+def send(
+    lab: Lab, method: str, path: str, body: str = "", **more: str
+) -> tuple[int, str, float]:
     """Return status, as much of the answer as came, and when that ended."""
     headers = {"Authorization": f"Bearer {lab.api.token}", "Content-Type": "text/csv"}
+    headers |= more
     where = urlsplit(lab.base).netloc
     with closing(http.client.HTTPConnection(where, timeout=20)) as sending:
         sending.request(method, f"/v1/dnc/{path}", body.encode(), headers)
@@ -72,11 +75,16 @@ def test_an_answer_that_the_database_leaves_half_made_is_not_taken_for_whole(
     assert ended - began < SECONDS
 
 
-def test_an_import_is_a_503_soon_after_the_database_hangs(lab):
+@pytest.mark.parametrize(
+    ("prefix", "more"),
+    [(211, {}), (213, {"Idempotency-Key": "a-list"})],
+    ids=["without a key", "with a key"],
+)
+def test_an_import_is_a_503_soon_after_the_database_hangs(prefix, more, lab):
     told: list[tuple[int, str, float]] = []
 
     def insert() -> None:
-        told.append(send(lab, "POST", "import", numbers(211)))
+        told.append(send(lab, "POST", "import", numbers(prefix), **more))
 
     def waits() -> bool:
         found = watching.execute(
@@ -93,7 +101,7 @@ def test_an_import_is_a_503_soon_after_the_database_hangs(lab):
         sending.start()
         require(waits, 10)
         # It waits as long as whoever holds it up lives.
-        time.sleep(1.0)
+        time.sleep(2.0)
         assert not told
         lab.postgres.freeze()
         hung = time.monotonic()
@@ -104,7 +112,25 @@ def test_an_import_is_a_503_soon_after_the_database_hangs(lab):
     assert (status, '"success": false' in text) == (503, True), text
     assert ended - hung < SECONDS
     require(lab.works, 5)
-    assert send(lab, "POST", "import", numbers(211))[0] == 200
+    assert send(lab, "POST", "import", numbers(prefix), **more)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"Idempotency-Key": "long"}], ids=["without a key", "with a key"]
+)
+def test_an_import_may_take_longer_than_other_requests(more, lab):
+    number = 214 + len(more)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(lab.postgres.url) as owner,
+    ):
+        owner.execute("LOCK TABLE dnc_entry IN SHARE ROW EXCLUSIVE MODE")
+        sent = pool.submit(send, lab, "POST", "import", numbers(number), **more)
+        time.sleep(4.0)
+        owner.rollback()
+        status, text, _ = sent.result()
+
+    assert status == 200, text
 
 
 def test_whoever_is_watched_for_long_is_asked_about_over_one_connection(lab):
