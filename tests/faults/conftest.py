@@ -21,6 +21,7 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from app.store.migrations import migrate
 from tests.conftest import make_organisation
+from tests.faults import figures
 from tests.faults.operations import (
     ENDED,
     LISTED,
@@ -43,6 +44,17 @@ LOGIN = "dncd_service"
 PASSWORD = "correct horse"
 WORKERS = 2
 THREADS = 6
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell what the faults of this run did."""
+    told = config.stash.get(figures.TOLD, [])
+    if told:
+        terminalreporter.section("faults")
+    for text in told:
+        terminalreporter.write_line(text)
 
 
 @dataclass

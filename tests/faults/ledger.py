@@ -3,7 +3,9 @@ What a service has promised about numbers, and whether it kept it.
 
 Each number belongs to one writer, so that its true state is known from the answers
 alone: what was acknowledged holds, whatever happened since; what was not may be either
-way, and the same request again makes it certain.
+way, and the same request again makes it certain. Every other writer names its changes
+with an Idempotency-Key: what it asked again until it was told, it then undoes, and the
+first request, should it only now arrive, must not count.
 """
 
 import http.client
@@ -12,6 +14,7 @@ import json
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,6 +24,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 SECONDS = 5.0
+
+# What clients see before anything is broken, however busy the machine is.
+FIRST_ANSWERS = 12
 
 # "Duplicate entry" and "Phone already in DNC"; "Phone not found in DNC".
 ALREADY, GONE = {6007, 6008}, {6001}
@@ -37,6 +43,8 @@ class Said(Enum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     UNDECLARED = "undeclared"
+    # By the same key, which another request holds.
+    IN_FLIGHT = "in flight"
 
 
 CERTAIN = {Said.DONE, Said.ALREADY, Said.GONE}
@@ -49,24 +57,28 @@ class Asker:
     where: Callable[[], str]
     token: str
 
-    def say(self, operation: str, number: str) -> tuple[Said, Any]:
+    def say(self, operation: str, number: str, key: str = "") -> tuple[Said, Any]:
         """Ask over a connection of its own; return what was said, and the body."""
         fields = {"auth_token": self.token, "phone_number": number, "phone_code": "1"}
         if operation != "check":
             fields["campaign_id"] = "0"
         try:
-            status, headers, body = self._post(operation, urlencode(fields))
+            status, headers, body = self._post(operation, urlencode(fields), key)
         except (OSError, http.client.HTTPException):
             return Said.UNKNOWN, None
         if status >= 500:
             declared = status == 503 and headers.get("Retry-After")
             return (Said.UNKNOWN if declared else Said.UNDECLARED), body
+        if status == 409 and key and headers.get("Retry-After"):
+            return Said.IN_FLIGHT, body
         told = json.loads(body)
         return self._read(operation, status, told), told
 
-    def _post(self, operation: str, form: str) -> tuple[int, Any, bytes]:
+    def _post(self, operation: str, form: str, key: str) -> tuple[int, Any, bytes]:
         where = urlsplit(self.where()).netloc
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if key:
+            headers["Idempotency-Key"] = key
         with closing(http.client.HTTPConnection(where, timeout=SECONDS)) as sending:
             sending.request("POST", f"/v1/dnc/{operation}", form, headers)
             answer = sending.getresponse()
@@ -90,8 +102,19 @@ class Line:
     """A number: what was last asked for, and what holds, None while that is unknown."""
 
     number: str
+    keyed: bool
     operation: str = "insert"
+    key: str = ""
     listed: bool | None = None
+    changes: int = 0
+    asked_again: bool = False
+
+    def turn(self, operation: str) -> None:
+        """Begin with another change."""
+        self.changes += 1
+        self.listed, self.asked_again = None, False
+        self.operation = operation
+        self.key = str(uuid.uuid4()) if self.keyed else ""
 
 
 @dataclass
@@ -104,11 +127,16 @@ class Ledger:
     lines: list[Line] = field(default_factory=list)
     wrong: list[tuple[str, str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def fill(
-        self, seconds: float, disturb: Callable[[], None], writers: int = 4
+        self,
+        disturb: Callable[[], None],
+        before: tuple[float, float] = (0.4, 1.0),
+        after: float = 0.5,
+        writers: int = 4,
     ) -> None:
-        """Write for *seconds*, while *disturb* happens somewhere in the middle."""
+        """Write for some seconds *before*, while and *after* *disturb* happens."""
         over = threading.Event()
         working = [
             threading.Thread(target=self._write, args=[over, writer])
@@ -118,10 +146,10 @@ class Ledger:
         for one in working:
             one.start()
         try:
-            time.sleep(seconds * random.Random(self.seed).uniform(0.2, 0.5))
-            began = time.monotonic()
+            time.sleep(random.Random(self.seed).uniform(*before))
+            self._await_first_answers()
             disturb()
-            time.sleep(max(0.0, seconds / 2 - (time.monotonic() - began)))
+            time.sleep(after)
         finally:
             over.set()
             for one in working:
@@ -129,8 +157,6 @@ class Ledger:
 
     def settle(self, stored: Callable[[], Sequence[str]]) -> list[tuple[str, str]]:
         """Ask again what is unknown; return every promise that was broken."""
-        if self.wrong:
-            return self.wrong
         for line in self.lines:
             if line.listed is None:
                 self._make_certain(line)
@@ -140,55 +166,84 @@ class Ledger:
             rows = there[f"1{line.number}"]
             if rows > 1:
                 self.wrong.append(("twice", line.number))
-            if line.listed and (rows == 0 or said is not Said.LISTED):
+            if line.listed and rows == 0:
                 self.wrong.append(("lost", line.number))
+            if line.listed and said is not Said.LISTED:
+                wrong = "false clear" if said is Said.CLEAR else "not told"
+                self.wrong.append((wrong, line.number))
             if line.listed is False and (rows or said is not Said.CLEAR):
                 self.wrong.append(("resurrected", line.number))
         return self.wrong
+
+    def _await_first_answers(self) -> None:
+        """Let a busy machine have something to lose."""
+        until = time.monotonic() + 10
+        while self.counts["done"] < FIRST_ANSWERS and time.monotonic() < until:
+            time.sleep(0.05)
 
     def _write(self, over: threading.Event, writer: int) -> None:
         chance = random.Random(f"{self.seed} {writer}")
         for count in itertools.count():
             if over.is_set():
                 return
-            line = Line(f"{self.prefix}{writer}{count:04}")
+            line = Line(f"{self.prefix}{writer}{count:04}", keyed=writer % 2 == 1)
             self.lines.append(line)
-            self._change(line, "insert")
-            if line.listed and chance.random() < 0.2:
-                self._change(line, "delete")
-            if line.listed is None:
-                over.wait(0.1)
+            self._change(line, "insert", over)
+            if line.listed and (line.asked_again or chance.random() < 0.2):
+                self._change(line, "delete", over)
+            if line.asked_again and line.listed is False:
+                self._change(line, "insert", over)
 
-    def _change(self, line: Line, operation: str) -> None:
-        line.operation, line.listed = operation, None
-        said, body = self.asker.say(operation, line.number)
-        self.counts[said.value] += 1
+    def _change(self, line: Line, operation: str, over: threading.Event) -> None:
+        line.turn(operation)
+        self._ask(line)
+        while line.listed is None and not over.wait(0.1) and line.keyed:
+            line.asked_again = True
+            self._ask(line)
+
+    def _ask(self, line: Line) -> None:
+        """Ask for the change of *line*, perhaps again."""
+        said, body = self.asker.say(line.operation, line.number, line.key)
+        with self._counting:
+            self.counts[said.value] += 1
         if said is Said.DONE:
-            line.listed = operation == "insert"
-        elif said is not Said.UNKNOWN:
-            self.wrong.append((said.value, f"{operation} {line.number} {body}"))
+            line.listed = line.operation == "insert"
+        elif said not in {Said.UNKNOWN, Said.IN_FLIGHT}:
+            self.wrong.append((said.value, f"{line.operation} {line.number} {body}"))
 
     def _probe(self, over: threading.Event) -> None:
         """Look, all the while, for a false "clear"."""
         chance = random.Random(self.seed)
         while not over.wait(0.02):
-            firm = [line for line in self.lines[:-4] if line.listed]
+            firm = [line for line in self.lines if line.listed]
             if not firm:
                 continue
             line = chance.choice(firm)
+            changes = line.changes
+            if not line.listed:
+                continue
             said, body = self.asker.say("check", line.number)
-            self.counts[f"probe {said.value}"] += 1
+            with self._counting:
+                self.counts[f"probe {said.value}"] += 1
             # It may have been taken off meanwhile.
-            if said is Said.CLEAR and line.operation == "insert":
+            if said is Said.CLEAR and line.changes == changes:
                 self.wrong.append(("false clear", line.number))
             elif said in {Said.UNDECLARED, Said.REFUSED}:
                 self.wrong.append((said.value, f"check {line.number} {body}"))
 
     def _make_certain(self, line: Line) -> None:
         for _ in range(40):
-            said, _ = self.asker.say(line.operation, line.number)
+            said, body = self.asker.say(line.operation, line.number, line.key)
+            if said is Said.UNDECLARED:
+                self.wrong.append((said.value, f"{line.operation} {body}"))
+            # What has a key is answered as it was the first time.
+            if line.keyed and said in CERTAIN - {Said.DONE}:
+                self.wrong.append(("not replayed", f"{line.operation} {line.number}"))
             if said in CERTAIN:
                 line.listed = line.operation == "insert"
+                self.counts["certain later"] += 1
+                # It was carried out, and only its answer lost.
+                self.counts["unanswered"] += said is not Said.DONE
                 return
             time.sleep(0.1)
         self.wrong.append(("never certain", f"{line.operation} {line.number}"))

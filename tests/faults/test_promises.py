@@ -15,6 +15,7 @@ from math import inf
 import psutil
 import pytest
 
+from tests.faults import figures
 from tests.faults.conftest import Lab
 from tests.faults.ledger import CERTAIN, Asker, Ledger, Said
 from tests.faults.linearizability import Event, could_have_happened
@@ -24,6 +25,7 @@ from tests.wire import stored
 from tests.wire.tcp_proxy import Mode
 
 _cycles = itertools.count(1)
+_SEED = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))
 
 
 def kill_a_worker(lab: Lab) -> None:
@@ -98,19 +100,17 @@ def asker_of(lab: Lab) -> Asker:
     return Asker(lambda: lab.base, lab.api.token)
 
 
-def require_promises(lab: Lab, disturb: Callable[[Lab], None]) -> Ledger:
+def endure(lab: Lab, disturb: Callable[[Lab], None]) -> Ledger:
     """Write while *disturb* happens once, and look at every number afterwards."""
     if lab.service.process.poll() is not None:
         lab.start_service()
     require(lab.works, 20)
     cycle = next(_cycles)
-    ledger = Ledger(asker_of(lab), f"2{cycle % 10_000:04}", seed=cycle)
-    ledger.fill(2.0, lambda: disturb(lab))
+    ledger = Ledger(asker_of(lab), f"2{cycle % 10_000:04}", seed=_SEED + cycle)
+    ledger.fill(lambda: disturb(lab))
     require(lab.works, 10)
     organisation_id = lab.api.caller.organisation.id
-    wrong = ledger.settle(lambda: stored.numbers(lab.postgres.url, organisation_id))
-    assert not wrong
-    assert ledger.counts["done"] > 10
+    ledger.settle(lambda: stored.numbers(lab.postgres.url, organisation_id))
     return ledger
 
 
@@ -120,19 +120,32 @@ def named(disturb: Callable[[Lab], None]) -> str:
 
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=named)
 def test_what_was_acknowledged_holds(disturb, lab):
-    require_promises(lab, disturb)
+    ledger = endure(lab, disturb)
+
+    assert not ledger.wrong
+    assert ledger.counts["done"] > 10
 
 
 @pytest.mark.both_servers(second="soak")
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=named)
-def test_what_was_acknowledged_holds_twenty_times(disturb, lab):
-    ledgers = [require_promises(lab, disturb) for _ in range(20)]
+def test_what_was_acknowledged_holds_twenty_times(disturb, lab, http_server, request):
+    ledgers: list[Ledger] = []
+    try:
+        for _ in range(20):
+            ledgers.append(endure(lab, disturb))  # noqa: PERF401
+    finally:
+        told = figures.count(ledgers)
+        name = f"{disturb.__name__} ({http_server}, seed {_SEED})"
+        figures.tell(request.config, figures.line(name, told))
 
+    assert not [wrong for ledger in ledgers for wrong in ledger.wrong]
+    assert all(ledger.counts["done"] > 10 for ledger in ledgers)
     # Else nothing was disturbed.
-    unknown = [ledger.counts["unknown"] for ledger in ledgers]
-    assert any(unknown), ledgers
+    assert told["struck"] >= 10, told
+    if disturb is lose_answers:
+        assert told["done unanswered"] > 10, told
 
 
 def watch_races(lab: Lab, operations: int, seed: int) -> int:
