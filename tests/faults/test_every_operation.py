@@ -227,7 +227,11 @@ def test_a_slow_database_makes_an_answer_late_or_a_503(fault, lab):
         require_unavailable(one)
 
 
-@pytest.mark.parametrize("fault", [read_only, full], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [read_only, pytest.param(full, marks=pytest.mark.soak)],
+    ids=lambda fault: fault.__name__,
+)
 def test_a_database_that_takes_nothing_still_answers(fault, lab):
     with fault(lab):
         told = ask_all(lab)

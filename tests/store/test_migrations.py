@@ -13,13 +13,13 @@ from app.domain.errors import SchemaNotServed
 from app.store.migrations import FOLDER, migrate, newest_revision
 from tests.conftest import TestServer
 
-FIFTY = textwrap.dedent(
+MANY = textwrap.dedent(
     """
     import os, sys
     from app.store.migrations import migrate
 
     children = []
-    for _ in range(50):
+    for _ in range(int(sys.argv[2])):
         child = os.fork()
         if child == 0:
             try:
@@ -41,12 +41,13 @@ def revision(url: str) -> str:
         return str(row[0])
 
 
-def test_fifty_processes_may_migrate_an_empty_database_at_once(
-    server: TestServer,
+@pytest.mark.parametrize("processes", [6, pytest.param(50, marks=pytest.mark.soak)])
+def test_many_processes_may_migrate_an_empty_database_at_once(
+    processes: int, server: TestServer
 ) -> None:
     with server.new_database() as url:
         finished = subprocess.run(
-            [sys.executable, "-c", FIFTY, url],
+            [sys.executable, "-c", MANY, url, str(processes)],
             capture_output=True,
             text=True,
             timeout=100,

@@ -29,7 +29,13 @@ FAILED = {
 }
 
 
-@pytest.mark.parametrize("servers", ["documented", "live", None])
+@pytest.mark.parametrize(
+    "servers",
+    [
+        "live",
+        *(pytest.param(each, marks=pytest.mark.soak) for each in ("documented", None)),
+    ],
+)
 def test_the_server_s_edition_holds_for_organisations_that_have_none(
     servers, server, template, tmp_path, http_server
 ):
