@@ -34,6 +34,7 @@ def post(service: Service, token: str, operation: str, number: str) -> int:
     return requests.post(url, data=form | {"campaign_id": 0}, timeout=20).status_code
 
 
+@pytest.mark.soak
 @pytest.mark.both_servers(second="soak")
 def test_an_embedded_database_that_was_killed_is_there_again(tmp_path, http_server):
     told = tmp_path / "data" / "postgres.json"

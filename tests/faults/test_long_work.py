@@ -116,7 +116,11 @@ def test_an_import_is_a_503_soon_after_the_database_hangs(prefix, more, lab):
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"Idempotency-Key": "long"}], ids=["without a key", "with a key"]
+    "more",
+    [
+        pytest.param({}, id="without a key", marks=pytest.mark.soak),
+        pytest.param({"Idempotency-Key": "long"}, id="with a key"),
+    ],
 )
 def test_an_import_may_take_longer_than_other_requests(more, lab):
     number = 214 + len(more)
@@ -165,6 +169,7 @@ def test_whoever_is_watched_for_long_is_asked_about_over_one_connection(lab):
         require(lambda: not askers(), 5)
 
 
+@pytest.mark.soak
 def test_a_start_does_not_wait_for_ever_for_a_hung_database(lab, monkeypatch):
     monkeypatch.setattr("app.store.migrations.SILENCE_SECONDS", 1.0)
     lab.proxy.left, lab.proxy.then = 600, Mode.BLACKHOLE

@@ -172,7 +172,14 @@ def test_what_we_keep_is_for_our_eyes_only(empty_dir):
     assert server.password not in repr(server)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.soak),
+        pytest.param(signal.SIGINT, marks=pytest.mark.soak),
+    ],
+)
 def test_a_killed_owner_takes_its_server_along(data_dir, number):
     with running(OWN, data_dir) as owner:
         pid, url = told_by(owner)
@@ -443,7 +450,13 @@ def test_a_start_that_crashed_while_making_the_data_is_forgotten(empty_dir):
     assert not (empty_dir / "postgres.forming-crashed").exists()
 
 
-@pytest.mark.parametrize("name", ["long" * 30, "with, comma", "ümlaut %20 ?&"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with, comma ümlaut %20 ?&",
+        pytest.param("long" * 30, marks=pytest.mark.soak),
+    ],
+)
 def test_any_name_will_do_for_a_data_directory(empty_dir, name):
     with embedded.owned(empty_dir / name) as server:
         keep(server.url, 1)

@@ -96,6 +96,7 @@ def test_the_service_seals_and_anchors_by_itself_and_its_sealer_dies_with_it(
     assert alive == []
 
 
+@pytest.mark.soak
 @pytest.mark.both_servers(second="soak")
 def test_a_sealer_that_was_killed_is_followed_by_another(
     service: tuple[Service, dict[str, str]], tmp_path: Path
@@ -179,6 +180,7 @@ def test_an_export_verifies_without_dncd_and_a_change_in_it_is_found(
     assert "TAMPERED" in result.stdout
 
 
+@pytest.mark.soak
 def test_another_key_is_refused_at_the_start_in_clear_words(
     service: tuple[Service, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.wire.raw_http import (
 )
 from tests.wire.service import Api
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 NUMBER = "5551234567"
 INSERT = "/v1/dnc/insert"

@@ -90,7 +90,11 @@ CALLS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.BLACKHOLE], ids=lambda m: m.value)
+@pytest.mark.parametrize(
+    "mode",
+    [Mode.REFUSE, pytest.param(Mode.BLACKHOLE, marks=pytest.mark.soak)],
+    ids=lambda mode: mode.value,
+)
 def test_without_its_database_it_says_neither_clean_nor_done(mode, reached):
     add(reached.api, NUMBER)
     reached.proxy.mode = mode

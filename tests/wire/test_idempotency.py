@@ -189,7 +189,7 @@ def test_the_key_of_another_organisation_is_another_key(make_api: MakeApi):
 @pytest.mark.parametrize(
     "key", ["a b", '"open', '"a" b', "x" * 256, '""', "\xe9", "", "a\tb"]
 )
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 @pytest.mark.parametrize("asked", ADDING, ids=lambda asked: asked.name)
 def test_what_is_no_key_is_refused_and_nothing_is_done(asked, key, client, count):
     before = count()
@@ -223,7 +223,7 @@ def test_an_old_delete_sent_again_leaves_a_newer_opt_out_alone(asked, client):
     assert entry["id"] == str(newer)
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 @pytest.mark.parametrize("asked", ADDING, ids=lambda asked: asked.name)
 def test_of_twenty_at_once_one_is_done_and_the_others_wait_or_hear_of_it(
     asked, client, count
@@ -291,7 +291,7 @@ def test_json_counts_by_its_members_not_by_its_spaces(client):
         require_refusal(client.send(add, key, data=body), 422)
 
 
-@pytest.mark.both_servers
+@pytest.mark.both_servers(second="soak")
 def test_an_import_of_many_numbers_is_replayed_by_what_it_holds(
     client, count, http_server
 ):

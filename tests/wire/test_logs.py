@@ -18,7 +18,7 @@ from tests.conftest import TestServer
 from tests.wire.raw_http import JSON, Answer, chunked, exchange, form, request
 from tests.wire.service import Api, Service, serving_alone
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 # Digits that nothing else here brings about.
 NUMBER = "2025550147"

@@ -166,6 +166,7 @@ def test_what_is_missing_is_shown_and_once_confirmed_the_service_goes_on(
     assert (confirmed_by, missed) == (actor, 1_000_000)
 
 
+@pytest.mark.soak
 def test_a_database_of_another_chain_is_not_believed(restored: Restored) -> None:
     restored.anchor(chain=str(uuid.uuid4()))
     time.sleep(0.6)
@@ -177,6 +178,7 @@ def test_a_database_of_another_chain_is_not_believed(restored: Restored) -> None
     assert "another" in shown
 
 
+@pytest.mark.soak
 def test_anchors_that_cannot_be_read_are_no_reason_to_say_clear(
     restored: Restored,
 ) -> None:

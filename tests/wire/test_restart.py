@@ -52,6 +52,7 @@ def running(folder: Path, http_server: str) -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.soak
 @pytest.mark.both_servers(second="soak")
 def test_entries_leads_and_tokens_are_there_again_whatever_ended_the_service(
     tmp_path, http_server

@@ -247,6 +247,10 @@ def test_an_export_whose_database_goes_away_does_not_look_whole(
         numbers = "".join(f"{5550000000 + n}\n" for n in range(100_000))
         assert imported(reached.api, numbers)["inserted"] == 100_000
         reached.proxy.left = 2_000_000
-        with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            export(reached.api)
-        assert reached.proxy.mode is Mode.REFUSE
+        try:
+            answer = export(reached.api)
+        except requests.exceptions.ChunkedEncodingError:
+            assert reached.proxy.mode is Mode.REFUSE
+        else:
+            # On a machine that is busy nothing may have been sent by then.
+            assert answer.status_code == 503

@@ -12,7 +12,7 @@ from app.domain.access import Grant
 from tests.wire.answers import FORBIDDEN, refusal
 from tests.wire.service import Api
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 NUMBER = "5551234567"
 OTHER = "5557654321"

@@ -20,7 +20,7 @@ from tests.wire.vicidial import (
     require_headers,
 )
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 ADD = {"phone_number": NUMBER, "campaign_id": OWN}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]

@@ -13,7 +13,7 @@ from tests.wire.tcp_proxy import Mode
 from tests.wire.test_races import at_once
 from tests.wire.workspace import ADDED, add, call, delete, records, refusal, success
 
-pytestmark = pytest.mark.both_servers
+pytestmark = pytest.mark.both_servers(second="soak")
 
 NUMBER = "12125551234"
 JSON = "application/json"
@@ -215,7 +215,11 @@ def test_of_many_that_delete_a_record_at_once_one_has_deleted_it(api):
     assert records(api) == []
 
 
-@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.BLACKHOLE], ids=lambda m: m.value)
+@pytest.mark.parametrize(
+    "mode",
+    [Mode.REFUSE, pytest.param(Mode.BLACKHOLE, marks=pytest.mark.soak)],
+    ids=lambda mode: mode.value,
+)
 def test_every_operation_says_503_while_the_database_does_not_answer(mode, reached):
     api = reached.api
     add(api, NUMBER)
