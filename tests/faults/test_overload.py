@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import mean, median
 from urllib.parse import urlencode
 
 import pytest
@@ -83,25 +84,27 @@ def test_under_five_times_the_load_as_much_is_answered_and_the_rest_is_told_so(
     load = OpenLoop(loaded.base, loaded.questions(), CLIENTS)
     # So many connections are spread over the workers, which few might not be.
     load.run_closed(400, 2)
-    peaks, goods = [], []
+    ratios = []
 
     for _ in range(REPEATS):
         peak = load.run_closed(32, 4).good_per_second
         outcome = load.run(5 * peak, 8)
         stopped = time.monotonic()
-        peaks.append(peak)
         describe("five times", outcome, peak)
         told = {"200", "429", "503", "no client left"}
         assert set(outcome.statuses) <= told | {"gave up"}, outcome.statuses
         assert outcome.unexplained == 0
         # What else the machine does may keep an answer from its client once.
         in_time = outcome.statuses["gave up"] < 0.01 * outcome.sent
-        goods.append(outcome.good_per_second if in_time else 0.0)
         wait_until_usual(load, peak, stopped)
-        describe("afterwards", load.run_closed(32, 3), peak)
+        afterwards = load.run_closed(32, 4)
+        describe("afterwards", afterwards, peak)
+        # The machine may have become faster or slower meanwhile.
+        usual = mean([peak, afterwards.good_per_second])
+        ratios.append(outcome.good_per_second / usual if in_time else 0.0)
 
     load.close()
-    assert max(goods) >= LEAST_GOODPUT * max(peaks), (goods, peaks)
+    assert median(ratios) >= LEAST_GOODPUT, ratios
 
 
 def wait_until_usual(load: OpenLoop, peak: float, stopped: float) -> None:
