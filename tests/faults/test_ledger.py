@@ -47,7 +47,7 @@ class Liar(Asker):
     def much_asked(self) -> None:
         """Wait until each thing that can go wrong has, and not to one line alone."""
         until = time.monotonic() + 20
-        while self.asked["delete"] < 60 or self.asked["check"] < 5:
+        while self.asked["delete"] < 30 or self.asked["check"] < 5:
             assert time.monotonic() < until
             time.sleep(0.01)
 
