@@ -1,7 +1,6 @@
 """A clock that is set back dates nothing before what was told or sealed."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,9 +14,7 @@ from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
 from app.domain.scopes import read_campaign
 from app.services import Services
-from app.services.organisations import operator
 from app.store.database import Database
-from tests.conftest import make_organisation
 
 NUMBER = PhoneNumber("1", "5551234567")
 OTHER = PhoneNumber("1", "5551234568")
@@ -26,16 +23,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
-def services(database: Database, tmp_path: Path) -> Services:
-    found = build_services(database, tmp_path / "key")
-    found.keys.start()
-    return found
-
-
-@pytest.fixture
-def caller(services: Services) -> Caller:
-    made = services.organisations.add("test", make_organisation("Acme"))
-    return operator(made, "test")
+def services(keyed: Services) -> Services:
+    return keyed
 
 
 def clock(url: str) -> datetime:

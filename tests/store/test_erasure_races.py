@@ -23,10 +23,8 @@ NUMBERS = [PhoneNumber("1", f"917555{last:04}") for last in range(40)]
 
 
 @pytest.fixture
-def services(database: Database, tmp_path: Path) -> Services:
-    found = build_services(database, tmp_path / "key")
-    found.keys.start()
-    return found
+def services(keyed: Services) -> Services:
+    return keyed
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 
 from app.audit import verify
 from app.audit.verify import Anchor, Finding
-from app.bootstrap import build_services
 from app.domain.access import Caller
 from app.domain.entries import Draft
 from app.domain.phone import PhoneNumber
@@ -16,9 +15,6 @@ from app.domain.rules import Question
 from app.domain.scopes import read_campaign
 from app.files import key_file
 from app.services import Services, leaves
-from app.services.organisations import operator
-from app.store.database import Database
-from tests.conftest import make_organisation
 from tests.store import tampering
 
 GLOBAL = read_campaign("0")
@@ -28,16 +24,8 @@ REASON = "told me"
 
 
 @pytest.fixture
-def services(database: Database, tmp_path: Path) -> Services:
-    found = build_services(database, tmp_path / "key")
-    found.keys.start()
-    return found
-
-
-@pytest.fixture
-def caller(services: Services) -> Caller:
-    made = services.organisations.add("test", make_organisation("Acme"))
-    return operator(made, "test")
+def services(keyed: Services) -> Services:
+    return keyed
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """What a proof pack shows can be computed again from the pack alone."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.audit import verify
 from app.audit.verify import Anchor, Many
-from app.bootstrap import build_services
 from app.cli.evidence import write_pack
 from app.domain.access import Caller
 from app.domain.entries import Draft, Revision
@@ -16,7 +14,6 @@ from app.domain.phone import PhoneNumber
 from app.domain.scopes import read_campaign
 from app.services import Services
 from app.services.organisations import operator
-from app.store.database import Database
 from tests.conftest import make_organisation
 
 NUMBER = PhoneNumber("1", "5551234567")
@@ -24,14 +21,6 @@ OTHERS = [PhoneNumber("1", str(5553000000 + n)) for n in range(7)]
 OWN = read_campaign("0")
 
 Pack = Mapping[str, Any]
-
-
-@pytest.fixture
-def keyed(database: Database, tmp_path: Path) -> Services:
-    """The services of an installation that has its key."""
-    found = build_services(database, tmp_path / "key")
-    found.keys.start()
-    return found
 
 
 @pytest.fixture

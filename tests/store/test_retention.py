@@ -1,11 +1,8 @@
 """The past is kept as long as the law wants; what blocks now is never touched."""
 
-from pathlib import Path
-
 import psycopg
 import pytest
 
-from app.bootstrap import build_services
 from app.domain.access import Caller
 from app.domain.entries import Draft, EntryFilter, Page, Revision
 from app.domain.errors import SettingInvalid
@@ -26,10 +23,8 @@ REASON = "Quokka of Rottnest asked"
 
 
 @pytest.fixture
-def services(database: Database, tmp_path: Path) -> Services:
-    found = build_services(database, tmp_path / "key")
-    found.keys.start()
-    return found
+def services(keyed: Services) -> Services:
+    return keyed
 
 
 def end(services: Services, caller: Caller, number: PhoneNumber) -> None:

@@ -38,11 +38,8 @@ def number(index: int) -> PhoneNumber:
 
 
 @pytest.fixture
-def sealed(database: Database, tmp_path: Path) -> Services:
-    """The services of an installation that has its key."""
-    found = build_services(database, tmp_path / "key")
-    found.keys.start()
-    return found
+def sealed(keyed: Services) -> Services:
+    return keyed
 
 
 @pytest.fixture
