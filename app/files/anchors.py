@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from app.audit.verify import Anchor, read_anchors
+from app.files.disk import sync_folder
 
 __all__ = ["Anchor", "append", "every", "files", "newest", "note", "read_anchors"]
 
@@ -32,7 +33,7 @@ def append(file: Path, anchor: Anchor) -> None:
         opened.flush()
         os.fsync(opened.fileno())
     if new:
-        _sync_folder(file)
+        sync_folder(file.parent)
 
 
 def note(file: Path, anchor: Anchor) -> None:
@@ -46,7 +47,7 @@ def note(file: Path, anchor: Anchor) -> None:
         opened.flush()
         os.fsync(opened.fileno())
     written.replace(beside)
-    _sync_folder(file)
+    sync_folder(file.parent)
 
 
 def files(file: Path) -> tuple[Path, Path]:
@@ -84,14 +85,6 @@ def last(file: Path) -> Anchor | None:
 
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.newest")
-
-
-def _sync_folder(file: Path) -> None:
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _read_tail(descriptor: int, size: int) -> bytes:

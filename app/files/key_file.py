@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.domain.errors import KeyRefused
 from app.domain.keys import SECRET_BYTES, Key
+from app.files.disk import sync_folder
 
 _WRITTEN = re.compile(rb"[0-9a-f]{64}\n?")
 
@@ -40,7 +41,7 @@ def find_or_make(file: Path) -> Key:
             os.fsync(new.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(draft, file)
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
     finally:
         Path(draft).unlink()
     made = find(file)
@@ -48,11 +49,3 @@ def find_or_make(file: Path) -> Key:
         message = f"{file} was made and is gone again"
         raise KeyRefused(message)
     return made
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
