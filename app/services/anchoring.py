@@ -32,9 +32,9 @@ class Anchoring:
         if newest is None:
             return None
         known = anchors.newest(self._file)
-        if known is not None and not self._sealing.is_confirmed(known):
-            self._require(known, newest)
         if newest != known:
+            if known is not None and not self._sealing.is_confirmed(known):
+                self._require(known, newest)
             # Where things are only ever appended there is no such file, only lines.
             with suppress(OSError):
                 anchors.note(self._file, newest)
