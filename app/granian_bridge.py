@@ -132,7 +132,7 @@ class Bridge:
             return Incoming(asyncio.get_running_loop(), proto)
         return io.BytesIO(await self.short_bodies.read(proto, client))
 
-    def _begin(self, loop: asyncio.AbstractEventLoop, request: "Request") -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, request: Request) -> None:
         """Begin with *request*, unless it waited too long; for a thread."""
         loop.call_soon_threadsafe(self._end_waiting)
         waited = time.monotonic() - request.came
