@@ -90,6 +90,19 @@ def run_ended(port: int) -> None:
     run(port)
 
 
+def run_hesitant(port: int) -> None:
+    """Take long to close what an answer came through."""
+    close = os.close
+
+    def close_late(descriptor: int) -> None:
+        if sys._getframe(1).f_code is granian_streams.Pipes.answer.__code__:
+            time.sleep(0.5)
+        close(descriptor)
+
+    os.close = close_late
+    run(port)
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The port of a server of ``answer``."""
@@ -203,6 +216,17 @@ def test_an_answer_that_broke_off_leaves_no_descriptor_open(started):
 
     # A connection that ends may still count, so that numbers need not be equal.
     require(lambda: descriptors() < before + broken / 2, 10)
+
+
+def test_an_answer_that_broke_off_holds_up_no_stop():
+    with serving_answer("run_hesitant") as (port, process):
+        with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+            connection.sendall(request("/broken", b"abcd"))
+            receive(connection, 5)
+
+        process.terminate()
+
+        assert process.wait(20) == 0
 
 
 def test_a_body_that_was_cut_is_not_taken_for_a_whole_one(port):
