@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 import psycopg
@@ -25,6 +25,7 @@ from app.store.database import Database
 from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store.instants import GLOBAL, NUMBER, OPEN, is_listed, now
+from tests.waiting import require
 
 PUT = """
     INSERT INTO dnc_entry (
@@ -186,33 +187,36 @@ def test_answers_given_during_a_storm_of_changes_never_change(
         chance = random.Random(seed)
         while not stop.is_set():
             number = chance.choice(numbers)
-            try:
+            with suppress(DncError):
                 if chance.random() < 0.5:
                     services.suppressions.suppress(caller, Draft(number, GLOBAL))
                 else:
                     services.suppressions.release(caller, number, GLOBAL, None, None)
-            except DncError:
-                pass
 
     def ask(seed: int) -> None:
         chance = random.Random(seed)
         while not stop.is_set():
             at = now(database_url) - timedelta(milliseconds=chance.choice([0, 0, 1, 5]))
             number = chance.choice(numbers)
-            verdict = services.checks.check_as_of(caller, Question(number), at)
-            given.append((at, number, verdict.callable))
+            # A change that takes a second on a busy machine leaves it unsettled.
+            with suppress(InstantUnsettled):
+                verdict = services.checks.check_as_of(caller, Question(number), at)
+                given.append((at, number, verdict.callable))
+
+    def both_told_often() -> bool:
+        return len(given) > 100 and {told for _, _, told in given} == {True, False}
 
     threads = [threading.Thread(target=change, args=[n]) for n in range(2)]
     threads += [threading.Thread(target=ask, args=[n]) for n in range(2)]
     for thread in threads:
         thread.start()
-    time.sleep(3)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        require(both_told_often, 30)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
-    assert len(given) > 50
-    assert {told for _, _, told in given} == {True, False}
     for at, number, told in given:
         verdict = services.checks.check_as_of(caller, Question(number), at)
         assert verdict.callable == told, (at, number)
