@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import (
@@ -28,8 +29,8 @@ class Rule(StrEnum):
     PURPOSE = "purpose"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+# Made for every check, which tuples cost a fifth of.
+class Question(NamedTuple):
     """May *number* be called for that campaign, or for none in particular?"""
 
     number: PhoneNumber
@@ -56,8 +57,7 @@ class Listed:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """
     What the database knows about one question, all read at the same instant.
 

@@ -210,8 +210,13 @@ def read_pairs(text: bytes) -> dict[str, str]:
     """Return the pairs of a query or form; raises ValueError if it is not UTF-8."""
     if b"%" not in text and b"+" not in text and text.count(b"&") < FEW_PAIRS:
         # Nothing is encoded: nearly every check.
-        pairs = (pair.partition("=") for pair in text.decode().split("&") if pair)
-        return {name: value for name, _, value in pairs}
+        pairs = text.decode().split("&")
+        try:
+            return dict([pair.split("=", 1) for pair in pairs])
+        except ValueError:
+            # One has no value.
+            parted = [pair.partition("=") for pair in pairs if pair]
+            return {name: value for name, _, value in parted}
     return dict(_parse_pairs(text))
 
 

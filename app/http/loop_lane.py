@@ -52,8 +52,7 @@ class Head(NamedTuple):
     sender: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The answer to a request; its status is 200."""
 
     headers: list[tuple[str, str]]
