@@ -80,11 +80,10 @@ class Bridge:
             return
         headers: Headers = scope.headers.items()
         client = scope.client
-        sender = client.rpartition(":")[0].strip("[]")
-        passed = await self._try_lane(scope, headers, sender, proto)
+        passed = await self._try_lane(scope, headers, client, proto)
         if passed is None:
             return
-        environ = make_environ(scope, headers, sender)
+        environ = make_environ(scope, headers, _find_sender(client))
         if passed.met is not None:
             environ[fast_lane.MET] = passed.met
             environ["HTTP_X_REQUEST_ID"] = passed.request_id
@@ -101,16 +100,18 @@ class Bridge:
         await loop.run_in_executor(self._threads, self._begin, loop, request)
 
     async def _try_lane(
-        self, scope: Any, headers: Headers, sender: str, proto: Any
+        self, scope: Any, headers: Headers, client: str, proto: Any
     ) -> Passed | None:
         """Answer on the lane, or return what it passes on."""
-        if self._lane is None or not self._lane.serves(scope.path):
+        path = scope.path
+        if self._lane is None or not self._lane.serves(path):
             return PASSED
         once = dict(headers)
         if not len(once) == len(headers) == len(scope.headers):
             return PASSED
-        head = Head(scope.method, scope.path, scope.query_string, once, sender)
-        read_whole = partial(self.short_bodies.read, proto, scope.client)
+        sender = _find_sender(client)
+        head = Head(scope.method, path, scope.query_string, once, sender)
+        read_whole = partial(self.short_bodies.read, proto, client)
         answer = await self._lane.answer(head, read_whole)
         if isinstance(answer, Passed):
             return answer
@@ -210,6 +211,11 @@ def make_environ(scope: Any, headers: Headers, sender: str) -> "WSGIEnvironment"
             if name not in told and "_" not in name:
                 environ[_find_key(name)] = NO_TEXT
     return environ
+
+
+def _find_sender(client: str) -> str:
+    """Return the address of an address with a port."""
+    return client.rpartition(":")[0].strip("[]")
 
 
 def _find_key(name: str) -> str:

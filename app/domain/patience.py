@@ -11,6 +11,10 @@ import threading
 REQUEST_SECONDS = 1.4
 
 
+class NotAtOnce(Exception):
+    """Only somebody who may be kept waiting can find the answer."""
+
+
 class _Left(threading.local):
     """What the thread's request may still wait; None where nobody is served."""
 

@@ -1,7 +1,5 @@
 """What belongs to the request that is being answered."""
 
-import os
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,9 +14,6 @@ from app.http.rates import Rates
 from app.services import Services
 
 EXTENSION = "dncd"
-
-_REQUEST_ID_LENGTH = 20
-_LETTERS = bytes(string.ascii_lowercase.encode()[byte % 26] for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +97,6 @@ def admit_page(page: Page) -> None:
     """Let a page of very many entries take a place of bulk work; raises Overloaded."""
     if page.limit > MOST_ENTRIES:
         take_place(application().bulk_work)
-
-
-def new_request_id() -> str:
-    """Return an id of letters only, which no log mistakes for a phone number."""
-    return os.urandom(_REQUEST_ID_LENGTH).translate(_LETTERS).decode()
 
 
 def _let(prove: Callable[..., Caller], *proof: str) -> Caller:

@@ -60,20 +60,26 @@ class Arrival(NamedTuple):
     began: float
 
     def report(
-        self, caller: Caller, body: bytes, standing: Standing | None
+        self,
+        caller: Caller,
+        body: bytes,
+        standing: Standing | None,
+        log: Callable[[str], None],
     ) -> list[tuple[str, str]]:
-        """Count and log the answer that *caller* gets; return its headers."""
+        """Count the answer that *caller* gets, and *log* it; return its headers."""
         seconds = time.perf_counter() - self.began
         operation = self.lane.operation
         metrics.count(self.dialect, operation, 200, seconds)
-        request_log.report(
-            request_id=self.request_id,
-            method=self.method,
-            endpoint=f"{self.dialect}.{operation}",
-            status=200,
-            seconds=seconds,
-            address=self.address,
-            caller=caller,
+        log(
+            request_log.write_line(
+                request_id=self.request_id,
+                method=self.method,
+                endpoint=f"{self.dialect}.{operation}",
+                status=200,
+                seconds=seconds,
+                address=self.address,
+                caller=caller,
+            )
         )
         headers = [
             ("Content-Type", "application/json"),
@@ -152,7 +158,8 @@ class FastLane:
             environ[MET] = Met(met, caller)
             environ["HTTP_X_REQUEST_ID"] = arrival.request_id
             return self._pass_on(environ, start_response, standing)
-        start_response("200 OK", arrival.report(caller, body, standing))
+        headers = arrival.report(caller, body, standing, request_log.put)
+        start_response("200 OK", headers)
         return [body]
 
     def _pass_on(

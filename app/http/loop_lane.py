@@ -98,7 +98,8 @@ class LoopLane:
         self._rates = rates
         self._lanes = lanes
         self._trusted_proxies = frozenset(trusted_proxies)
-        self._questions = Questions(services.checks.check_all)
+        self._questions = Questions(services.checks)
+        self._log = request_log.Lines()
         self._proving = ThreadPoolExecutor(PROVING, thread_name_prefix="tokens")
 
     def serves(self, path: str) -> bool:
@@ -151,7 +152,8 @@ class LoopLane:
                 body, met, arrival.request_id, counted=True, standing=standing
             )
         written = lane.write(question, answer)
-        return Answered(arrival.report(caller, written, standing), written)
+        told = arrival.report(caller, written, standing, self._log.put)
+        return Answered(told, written)
 
     async def _prove(self, secret: str, arrival: Arrival) -> None:
         """Have the holder of *secret* looked up; raises StoreUnavailable."""

@@ -1,5 +1,10 @@
 """
-Checks that wait at the same moment on an event loop, answered by one call.
+Checks that wait at the same moment on an event loop, answered by one statement.
+
+Mostly the event loop itself waits for it, as it does for its clients: to hand each
+question to a thread, and its answer back, costs more than all else that is done for it.
+What has to wait in other ways, for a connection or to put something on record, is put
+by a thread.
 
 ``services/together.py`` does so for threads. They share no code, for what they have in
 common is a list that is cut: there a thread sleeps on a lock until it has its answer or
@@ -9,36 +14,50 @@ is locked and nobody sleeps, and a refusal is an answer like others.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from app.domain import patience
 from app.domain.access import Caller
 from app.domain.errors import DncError, StoreUnavailable
+from app.domain.patience import NotAtOnce
 from app.domain.rules import Question, Verdict
-from app.services.checks import TOGETHER
+from app.services.checks import TOGETHER, Begun
 
 Asked = tuple[Caller, Question]
 Answer = Verdict | DncError
 
+# Questions, and whoever waits for the answer to each.
+Taken = list[tuple[Asked, "asyncio.Future[Answer]"]]
+
+
+class Checking(Protocol):
+    """Whom the questions are put to."""
+
+    def begin(self, asked: Sequence[Asked]) -> Begun:
+        """Begin to ask without waiting; raises NotAtOnce."""
+        ...
+
+    def check_all(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Ask, and wait; a refusal is an answer; what this raises all of them raise."""
+        ...
+
 
 class Questions:
     """
-    Questions from one event loop, which one thread puts for all of them.
+    Questions from one event loop, put together.
 
-    Each is put by a call that began after it came. Where the database is unavailable,
-    that is not found out again for those who came meanwhile.
+    Each is put by a statement that began after it came. Where the database is
+    unavailable, that is not found out again for those who came meanwhile.
     """
 
-    def __init__(self, ask: Callable[[list[Asked]], list[Answer]]) -> None:
-        """
-        Ask by *ask*, which answers in the questions' order.
-
-        A refusal is an answer; what it raises all of them raise.
-        """
-        self._ask = ask
+    def __init__(self, checking: Checking) -> None:
+        """Ask *checking*, which answers in the questions' order."""
+        self._checking = checking
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
-        self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self._waiting: Taken = []
         self._asking = False
         self._since = 0.0
 
@@ -55,51 +74,103 @@ class Questions:
         return coming
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._waiting and not self._asking:
-            self._asking = True
-            taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-            self._thread.submit(self._run, loop, taken, self._since)
+        if not self._waiting or self._asking:
+            return
+        self._asking = True
+        taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+        since = self._since
+        try:
+            begun = self._checking.begin([question for question, _ in taken])
+        except NotAtOnce:
+            self._ask_thread(loop, taken, since)
+            return
+        except Exception as failure:  # noqa: BLE001  each of them raises it
+            self._fail(loop, taken, failure)
+            return
+        asking = _Asking(taken, since, begun, begun.fileno())
+        # Nobody waits longer for having waited for a statement before.
+        seconds = patience.REQUEST_SECONDS - (time.monotonic() - since)
+        late = loop.call_later(seconds, self._give_up, loop, asking, seconds)
+        loop.add_reader(asking.descriptor, self._receive, loop, asking, late)
 
-    def _run(
+    def _receive(
         self,
         loop: asyncio.AbstractEventLoop,
-        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
-        since: float,
+        asking: "_Asking",
+        late: asyncio.TimerHandle,
     ) -> None:
-        # Nobody waits longer for having waited for a call before.
+        taken, since, begun, _ = asking
+        then: Callable[[], object]
+        try:
+            answers = begun.receive()
+        except NotAtOnce:
+            then = partial(self._ask_thread, loop, taken, since)
+        except Exception as failure:  # noqa: BLE001  each of them raises it
+            then = partial(self._fail, loop, taken, failure)
+        else:
+            if answers is None:
+                return
+            then = partial(self._end, loop, taken, answers)
+        late.cancel()
+        asking.end(loop)
+        then()
+
+    def _give_up(
+        self, loop: asyncio.AbstractEventLoop, asking: "_Asking", seconds: float
+    ) -> None:
+        asking.begun.give_up(seconds)
+        asking.end(loop)
+        self._end(loop, asking.taken, [StoreUnavailable()] * len(asking.taken))
+
+    def _ask_thread(
+        self, loop: asyncio.AbstractEventLoop, taken: Taken, since: float
+    ) -> None:
+        self._thread.submit(self._run, loop, taken, since)
+
+    def _run(self, loop: asyncio.AbstractEventLoop, taken: Taken, since: float) -> None:
         patience.queued(time.monotonic() - since)
         patience.begin()
         try:
-            answers = self._ask([question for question, _ in taken])
+            answers = self._checking.check_all([question for question, _ in taken])
         except BaseException as failure:  # noqa: BLE001  each of them raises it
             loop.call_soon_threadsafe(self._fail, loop, taken, failure)
         else:
             loop.call_soon_threadsafe(self._end, loop, taken, answers)
 
     def _end(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
-        answers: list[Answer],
+        self, loop: asyncio.AbstractEventLoop, taken: Taken, answers: list[Answer]
     ) -> None:
         self._asking = False
         if isinstance(answers[-1], StoreUnavailable):
             answers += [answers[-1]] * len(self._waiting)
             taken += self._waiting
             self._waiting = []
+        # Asked before the answers are written, so that both is done at a time.
+        self._begin(loop)
         for (_, coming), answer in zip(taken, answers, strict=True):
             if not coming.done():
                 coming.set_result(answer)
-        self._begin(loop)
 
     def _fail(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taken: list[tuple[Asked, "asyncio.Future[Answer]"]],
-        failure: BaseException,
+        self, loop: asyncio.AbstractEventLoop, taken: Taken, failure: BaseException
     ) -> None:
         self._asking = False
         for _, coming in taken:
             if not coming.done():
                 coming.set_exception(failure)
         self._begin(loop)
+
+
+class _Asking(NamedTuple):
+    """Questions on their way, and the descriptor by which their answers come."""
+
+    taken: Taken
+    since: float
+    begun: Begun
+    descriptor: int
+
+    def end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait no more."""
+        # Not after the connection was closed: its number may be another's by then.
+        loop.remove_reader(self.descriptor)
+        self.begun.close()

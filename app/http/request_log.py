@@ -5,6 +5,7 @@ The line never holds a query string or a body, and whatever text it does hold go
 through ``mask`` last, as does everything that gunicorn or a library logs.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -21,7 +22,7 @@ from structlog.typing import Processor
 
 from app.domain import patience
 from app.domain.access import Caller
-from app.http import current
+from app.http import current, request_ids
 from app.http.proxy import read_address
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -94,10 +95,10 @@ def configure() -> None:
 def choose_id(offered: str) -> str:
     """Return the id that the client *offered*, if it may be one, or a new one."""
     acceptable = _REQUEST_ID.fullmatch(offered) and not _SECRET.search(offered)
-    return offered if acceptable else current.new_request_id()
+    return offered if acceptable else request_ids.new()
 
 
-def report(  # noqa: PLR0913  one parameter a field
+def write_line(  # noqa: PLR0913  one parameter a field
     *,
     request_id: str,
     method: str,
@@ -106,26 +107,50 @@ def report(  # noqa: PLR0913  one parameter a field
     seconds: float,
     address: str | None,
     caller: Caller | None,
-) -> None:
-    """Write the line of one answered request: by hand, for it is written most."""
+) -> str:
+    """Return the line of one answered request: by hand, for it is written most."""
     organisation = token = None
     if caller is not None:
         organisation, token = caller.organisation.id, caller.token_id
-    sys.stderr.write(
-        _LINE
-        % (
-            # Without a digit it can be neither of what is masked.
-            request_id if request_id.isalpha() else mask(request_id),
-            _write(method),
-            _write(endpoint),
-            status,
-            seconds * 1000,
-            _NULL if address is None else f'"{address}"',
-            _NULL if organisation is None else organisation,
-            _NULL if token is None else token,
-            datetime.now(UTC).isoformat(),
-        )
+    return _LINE % (
+        # Without a digit it can be neither of what is masked.
+        request_id if request_id.isalpha() else mask(request_id),
+        _write(method),
+        _write(endpoint),
+        status,
+        seconds * 1000,
+        _NULL if address is None else f'"{address}"',
+        _NULL if organisation is None else organisation,
+        _NULL if token is None else token,
+        datetime.now(UTC).isoformat(),
     )
+
+
+def put(line: str) -> None:
+    """Write a line that ``write_line`` has made, or several of them."""
+    sys.stderr.write(line)
+
+
+class Lines:
+    """
+    Lines of one event loop, put together once what has come by now is done.
+
+    Each write lets other threads run, which the next answer would have to wait for.
+    """
+
+    def __init__(self) -> None:
+        """Hold none yet."""
+        self._held: list[str] = []
+
+    def put(self, line: str) -> None:
+        """Have *line* written in a moment; for the event loop's thread."""
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._held.append(line)
+
+    def _write(self) -> None:
+        held, self._held = self._held, []
+        put("".join(held))
 
 
 @lru_cache(maxsize=1024)
@@ -146,7 +171,7 @@ def install(app: Flask) -> None:
     @app.after_request
     def report_answer(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.request_id
-        report(
+        line = write_line(
             request_id=g.request_id,
             method=request.method,
             endpoint=request.endpoint,
@@ -155,4 +180,5 @@ def install(app: Flask) -> None:
             address=read_address(request.remote_addr),
             caller=current.caller(),
         )
+        put(line)
         return response

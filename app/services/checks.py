@@ -10,8 +10,14 @@ import structlog
 from app.domain import rules
 from app.domain.access import Caller
 from app.domain.erasure import Pseudonyms
-from app.domain.errors import CampaignUnknown, DncError, StoreUnavailable
+from app.domain.errors import (
+    CampaignUnknown,
+    DncError,
+    ErasureKeyWrong,
+    StoreUnavailable,
+)
 from app.domain.events import OperationKind
+from app.domain.patience import NotAtOnce
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
 from app.domain.scopes import CampaignReference, Scope, scope_of
 from app.services.settling import settle
@@ -106,6 +112,25 @@ class Checks:
                     answers[index] = failure
         return answers
 
+    def begin(self, asked: Sequence[tuple[Caller, Question]]) -> "Begun":
+        """
+        Begin what ``check_all`` does, and wait for nothing.
+
+        Raises NotAtOnce where it would have to: the usual case is that one
+        organisation's dialers ask, by a connection that has served them before.
+        """
+        organisations = {caller.organisation.id for caller, _ in asked}
+        if len(organisations) > 1:
+            raise NotAtOnce
+        organisation_id = organisations.pop()
+        questions = [question for _, question in asked]
+        stand_ins = self._pseudonyms.of(organisation_id)
+        within = self._database.within(_scope(organisation_id))
+        begun = checks.begin(within, questions, stand_ins)
+        if begun is None:
+            raise NotAtOnce
+        return Begun(questions, begun)
+
     def check_as_of(
         self, caller: Caller, question: Question, as_of: datetime
     ) -> Verdict:
@@ -189,14 +214,7 @@ class Checks:
     def _conclude(
         self, caller: Caller, question: Question, finding: Finding
     ) -> Verdict:
-        if question.campaign is not None and finding.call is None:
-            raise CampaignUnknown
-        verdict = rules.decide(
-            finding.entries,
-            finding.call,
-            checked=finding.checking_enabled,
-            checked_at=finding.checked_at,
-        )
+        verdict = judge(question, finding)
         if verdict.checked or self._record_bypass(caller):
             return verdict
         return rules.decide(
@@ -215,6 +233,53 @@ class Checks:
             _log.warning("bypass_not_recorded", cause=str(error))
             return False
         return True
+
+
+class Begun:
+    """Questions on their way to the database."""
+
+    def __init__(self, questions: Sequence[Question], begun: checks.Begun) -> None:
+        """Receive what *begun* finds about *questions*."""
+        self._questions = questions
+        self._begun = begun
+        self.fileno = begun.fileno
+        self.give_up = begun.give_up
+        self.close = begun.close
+
+    def receive(self) -> list[Verdict | DncError] | None:
+        """
+        Return what ``check_all`` returns, or None while not all of it has come.
+
+        Raises NotAtOnce: then ``check_all`` is to be asked, which can wait.
+        """
+        try:
+            findings = self._begun.receive()
+        except ErasureKeyWrong as failure:
+            raise NotAtOnce from failure
+        if findings is None:
+            return None
+        answers: list[Verdict | DncError] = []
+        for question, finding in zip(self._questions, findings, strict=True):
+            # Whatever ignores the list is put on record first.
+            if not finding.checking_enabled:
+                raise NotAtOnce
+            try:
+                answers.append(judge(question, finding))
+            except CampaignUnknown as failure:
+                answers.append(failure)
+        return answers
+
+
+def judge(question: Question, finding: Finding) -> Verdict:
+    """Return the verdict on *question*; raises CampaignUnknown."""
+    if question.campaign is not None and finding.call is None:
+        raise CampaignUnknown
+    return rules.decide(
+        finding.entries,
+        finding.call,
+        checked=finding.checking_enabled,
+        checked_at=finding.checked_at,
+    )
 
 
 def _find_call(tx: Open, campaign: CampaignReference | None) -> Call | None:

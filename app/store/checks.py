@@ -4,16 +4,18 @@ What stands against calls: the questions that every dialer asks before it dials.
 Every statement reads a snapshot of its own and begins at the index of numbers.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import LiteralString
 
-from app.domain.erasure import StandIns
+from app.domain.erasure import Names, StandIns
+from app.domain.patience import NotAtOnce
 from app.domain.rules import Call, Finding, Listed, Question, Snapshot
 from app.domain.scopes import CampaignReference
 from app.store.arrays import write_numbers, write_texts
 from app.store.lookups import Lookup, Rows
 from app.store.transactions import Once, Open, Tx
+from app.store.underway import UnderWay
 
 # One row with the instant, then one for each entry of the numbers. OFFSET keeps them
 # looked up one by one: PostgreSQL might rather read the whole organisation, which it
@@ -87,11 +89,59 @@ def check(
     """
     numbers = {question.number.e164 for question in questions}
     names = stand_ins.names(numbers)
-    rows = _ask(tx, questions, numbers if names is None else numbers | names.keys())
+    rows = tx.look_up(*_write(tx.organisation_id, questions, names))
     # The row of the organisation, read with them, tells whether to ask again.
     while stand_ins.missed(_mark(rows), names):
         names = stand_ins.names(numbers) or {}
-        rows = _ask(tx, questions, numbers | names.keys())
+        rows = tx.look_up(*_write(tx.organisation_id, questions, names))
+    return _read(rows, questions, names)
+
+
+class Begun:
+    """What ``check`` returns, on its way."""
+
+    def __init__(
+        self,
+        under_way: UnderWay,
+        questions: Sequence[Question],
+        stand_ins: StandIns,
+        names: Names | None,
+    ) -> None:
+        """Know what was asked, also under which *names*."""
+        self._under_way = under_way
+        self._questions = questions
+        self._stand_ins = stand_ins
+        self._names = names
+        self.fileno = under_way.fileno
+        self.give_up = under_way.give_up
+        self.close = under_way.close
+
+    def receive(self) -> list[Finding] | None:
+        """
+        Return what is known about each question, or None while not all of it has come.
+
+        Raises ErasureKeyWrong, and NotAtOnce if it is to be asked again.
+        """
+        rows = self._under_way.receive()
+        if rows is None:
+            return None
+        if self._stand_ins.missed(_mark(rows), self._names):
+            raise NotAtOnce
+        return _read(rows, self._questions, self._names)
+
+
+def begin(tx: Once, questions: Sequence[Question], stand_ins: StandIns) -> Begun | None:
+    """Begin what ``check`` does, or return None where that would have to wait."""
+    names = stand_ins.names(question.number.e164 for question in questions)
+    under_way = tx.begin(*_write(tx.organisation_id, questions, names))
+    if under_way is None:
+        return None
+    return Begun(under_way, questions, stand_ins, names)
+
+
+def _read(
+    rows: Rows, questions: Sequence[Question], names: Names | None
+) -> list[Finding]:
     entries: dict[int, list[Listed]] = {}
     calls: dict[object, Call] = {}
     for e164, entry_id, campaign_id, name, purpose, reason, instant, flag in rows:
@@ -115,14 +165,20 @@ def check(
     ]
 
 
-def _ask(tx: Once, questions: Sequence[Question], keys: Collection[int]) -> Rows:
+def _write(
+    organisation_id: int, questions: Sequence[Question], names: Names | None
+) -> tuple[Lookup, list[str]]:
+    """Return the statement that asks, and its parameters."""
+    keys = {question.number.e164 for question in questions}
+    if names:
+        keys |= names.keys()
+    parameters = [str(organisation_id), write_numbers(keys)]
     asked = {question.campaign for question in questions} - {None}
-    parameters = [str(tx.organisation_id), write_numbers(keys)]
     if asked:
         parameters.append(write_numbers(x.number for x in asked if x and x.number))
         parameters.append(write_texts(x.code for x in asked if x))
-        return tx.look_up(CHECK_FOR_CAMPAIGNS, parameters)
-    return tx.look_up(CHECK, parameters)
+        return CHECK_FOR_CAMPAIGNS, parameters
+    return CHECK, parameters
 
 
 def _mark(rows: Rows) -> str | None:

@@ -18,7 +18,7 @@ from typing import LiteralString
 
 from psycopg import errors, pq
 from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from app.domain import patience
 from app.domain.errors import OutcomeUnknown
@@ -43,6 +43,7 @@ GIVE_UP = """
 # How long a request waits for a connection, and an operator's command.
 POOL_SECONDS = 1.0
 COMMAND_POOL_SECONDS = 30.0
+AT_ONCE_SECONDS = 0.001
 
 # How long a command takes silence for work.
 COMMAND_SILENCE_SECONDS = 10.0
@@ -126,6 +127,28 @@ class Database:
                 self._pulse.answered(time.monotonic())
             finally:
                 self._pool.putconn(connection)
+
+    def lend_at_once(self) -> BoundedConnection | None:
+        """
+        Lend a connection that is idle, or has ended, or None; waits for nothing.
+
+        Whoever gets one gives it to ``take_back``.
+        """
+        if (
+            self._opened_by != os.getpid()
+            or self._pulse.is_weak
+            or not self._pool.get_stats()["pool_available"]
+        ):
+            return None
+        try:
+            # A thread might be quicker; without any time the pool gives nothing.
+            return self._pool.getconn(AT_ONCE_SECONDS)
+        except (PoolTimeout, PoolClosed, TooManyRequests):
+            return None
+
+    def take_back(self, connection: BoundedConnection) -> None:
+        """Take a connection that was lent at once, and is idle or closed."""
+        self._pool.putconn(connection)
 
     def _living(self) -> BoundedConnection:
         while True:

@@ -43,15 +43,26 @@ def send(
     does not answer within *deadline* seconds.
     """
     server = connection.pgconn
-    encoded = [parameter.encode() for parameter in parameters]
-    server.send_query_prepared(lookup.name.encode(), encoded)
+    begin(connection, lookup, parameters)
     while server.flush():
         _wait(server, select.POLLIN | select.POLLOUT, deadline)
     result = _receive(server, deadline)
-    if result is None or result.status != pq.ExecStatus.TUPLES_OK:
-        _drain(server, deadline)
-        raise _failure(server, result)
     _drain(server, deadline)
+    return read(connection, result)
+
+
+def begin(
+    connection: Connection[Any], lookup: Lookup, parameters: Sequence[str]
+) -> None:
+    """Begin to send *lookup*, prepared on this idle connection; waits for nothing."""
+    encoded = [parameter.encode() for parameter in parameters]
+    connection.pgconn.send_query_prepared(lookup.name.encode(), encoded)
+
+
+def read(connection: Connection[Any], result: pq.abc.PGresult | None) -> Rows:
+    """Return the rows of a whole *result*; raises psycopg's errors for any other."""
+    if result is None or result.status != pq.ExecStatus.TUPLES_OK:
+        raise _failure(connection.pgconn, result)
     rows = Transformer(connection)
     rows.set_pgresult(result)
     return rows.load_rows(0, result.ntuples, tuple)

@@ -61,6 +61,11 @@ class Pulse:
             self._ask_at = now + ASKING_SECONDS + PAUSE_SECONDS
         return ASKING_SECONDS
 
+    @property
+    def is_weak(self) -> bool:
+        """Whether the database is taken for dead, and is asked by one at a time."""
+        return self._dead
+
     def answered(self, now: float) -> None:
         """Know that the database has answered somebody."""
         self._answered_at = now

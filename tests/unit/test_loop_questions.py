@@ -1,12 +1,15 @@
 """Questions that arrive on an event loop. They are asked of a fake."""
 
 import asyncio
+import socket
 import threading
 from typing import Any
 
 import pytest
 
 from app.domain.errors import CampaignUnknown, StoreUnavailable
+from app.domain.patience import NotAtOnce
+from app.http import loop_questions
 from app.http.loop_questions import Questions
 from app.services.checks import TOGETHER
 
@@ -20,7 +23,10 @@ class Asked:
         self.may_answer = threading.Event()
         self.answer: Any = None
 
-    def __call__(self, questions: list[Any]) -> list[Any]:
+    def begin(self, _questions: list[Any]) -> Any:
+        raise NotAtOnce
+
+    def check_all(self, questions: list[Any]) -> list[Any]:
         self.calls.append(list(questions))
         self.is_asked.set()
         assert self.may_answer.wait(10)
@@ -124,3 +130,120 @@ def test_a_client_that_has_gone_spoils_nothing_for_the_others(asked):
         return await asyncio.wait_for(stays, 10)
 
     assert asyncio.run(run()) == 2
+
+
+class Begun:
+    """Has a whole answer when both of its parts have come."""
+
+    def __init__(self, questions: list[Any], fails: BaseException | None) -> None:
+        self.questions = questions
+        self.end, self._own = socket.socketpair()
+        self._own.settimeout(0)
+        self._received = b""
+        self._fails = fails
+        self.closed = False
+        self.missed: float | None = None
+        self.fileno = self._own.fileno
+
+    def receive(self) -> list[Any] | None:
+        self._received += self._own.recv(100)
+        if self._fails is not None:
+            raise self._fails
+        return list(self.questions) if self._received == b"both" else None
+
+    def give_up(self, seconds: float) -> None:
+        self.missed = seconds
+
+    def close(self) -> None:
+        self.closed = True
+        self._own.close()
+        self.end.close()
+
+
+class AtOnce(Asked):
+    """Begins to ask, and is asked again where that fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[Begun] = []
+        self.fails: BaseException | None = None
+
+    def begin(self, questions: list[Any]) -> Begun:
+        self.begun.append(Begun(questions, self.fails))
+        return self.begun[-1]
+
+
+@pytest.fixture
+def at_once() -> AtOnce:
+    return AtOnce()
+
+
+def test_an_answer_that_comes_in_parts_is_waited_for_without_a_thread(at_once):
+    async def run() -> list[Any]:
+        questions = Questions(at_once)
+        first = (await put(questions, range(1)))[0]
+        await asyncio.sleep(0)
+        later = await put(questions, range(1, 4))
+        for _ in range(2):
+            at_once.begun[-1].end.send(b"bo")
+            await asyncio.sleep(0.05)
+            assert not at_once.begun[-1].closed
+            at_once.begun[-1].end.send(b"th")
+            await asyncio.sleep(0.05)
+        return await asyncio.wait_for(asyncio.gather(first, *later), 10)
+
+    assert asyncio.run(run()) == [0, 1, 2, 3]
+    assert [begun.questions for begun in at_once.begun] == [[0], [1, 2, 3]]
+    assert all(begun.closed for begun in at_once.begun)
+    assert at_once.calls == []
+
+
+def test_what_cannot_be_answered_at_once_is_asked_by_a_thread(at_once):
+    at_once.fails = NotAtOnce()
+    at_once.may_answer.set()
+
+    async def run() -> Any:
+        (coming,) = await put(Questions(at_once), range(7, 8))
+        await asyncio.sleep(0)
+        at_once.begun[0].end.send(b"x")
+        return await asyncio.wait_for(coming, 10)
+
+    assert asyncio.run(run()) == 7
+    assert at_once.calls == [[7]]
+    assert at_once.begun[0].closed
+
+
+def test_a_failure_at_once_is_raised_and_holds_up_nobody(at_once):
+    at_once.fails = ValueError("wrong")
+
+    async def run() -> Any:
+        questions = Questions(at_once)
+        (coming,) = await put(questions, range(1))
+        await asyncio.sleep(0)
+        at_once.begun[0].end.send(b"x")
+        with pytest.raises(ValueError, match="wrong"):
+            await asyncio.wait_for(coming, 10)
+        at_once.fails = None
+        (coming,) = await put(questions, range(5, 6))
+        await asyncio.sleep(0)
+        at_once.begun[1].end.send(b"both")
+        return await asyncio.wait_for(coming, 10)
+
+    assert asyncio.run(run()) == 5
+    assert all(begun.closed for begun in at_once.begun)
+
+
+def test_nobody_waits_longer_than_a_request_may(at_once, monkeypatch):
+    monkeypatch.setattr(loop_questions.patience, "REQUEST_SECONDS", 0.1)
+
+    async def run() -> Any:
+        questions = Questions(at_once)
+        first = (await put(questions, range(1)))[0]
+        await asyncio.sleep(0)
+        later = await put(questions, range(1, 4))
+        return await asyncio.wait_for(asyncio.gather(first, *later), 10)
+
+    assert set(map(type, asyncio.run(run()))) == {StoreUnavailable}
+    (begun,) = at_once.begun
+    assert begun.closed
+    assert begun.missed == pytest.approx(0.1, abs=0.05)

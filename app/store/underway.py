@@ -1,0 +1,71 @@
+"""A look-up that is on its way: nobody sleeps on it, an event loop waits for it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import errors, pq
+
+from app.domain.patience import NotAtOnce
+from app.store import lookups
+from app.store.lookups import Rows
+
+if TYPE_CHECKING:
+    from app.store.connections import BoundedConnection
+    from app.store.database import Database
+
+
+class UnderWay:
+    """A prepared statement that was sent, and the connection that it came from."""
+
+    def __init__(self, database: Database, connection: BoundedConnection) -> None:
+        """Receive what *connection* answers, then give it back to *database*."""
+        self._database = database
+        self._connection = connection
+        self._result: pq.abc.PGresult | None = None
+        self._began = time.monotonic()
+        self._sound = True
+
+    def fileno(self) -> int:
+        """Return what can be read from when there is more to ``receive``."""
+        return self._connection.pgconn.socket
+
+    def receive(self) -> Rows | None:
+        """
+        Return the rows, or None while they have not all come; waits for nothing.
+
+        Raises NotAtOnce if the connection has ended meanwhile, which on one that was
+        idle nobody looks for first, or no longer knows the statement.
+        """
+        server = self._connection.pgconn
+        try:
+            server.consume_input()
+            while not server.is_busy():
+                result = server.get_result()
+                if result is None:
+                    rows = lookups.read(self._connection, self._result)
+                    self._connection.pulse.answered(time.monotonic())
+                    return rows
+                self._result = self._result or result
+        except errors.InvalidSqlStatementName as error:
+            # psycopg forgets whatever is prepared when it rolls back.
+            self._connection.prepared.clear()
+            raise NotAtOnce from error
+        except psycopg.Error as error:
+            # What it has prepared, or has not, is no longer certain.
+            self._sound = False
+            raise NotAtOnce from error
+        return None
+
+    def give_up(self, seconds: float) -> None:
+        """Know that there was no answer for so many *seconds*."""
+        self._connection.pulse.missed(self._began, seconds)
+
+    def close(self) -> None:
+        """Give the connection back; its descriptor belongs to others from here on."""
+        status = self._connection.pgconn.transaction_status
+        if not self._sound or status != pq.TransactionStatus.IDLE:
+            self._connection.close()
+        self._database.take_back(self._connection)
