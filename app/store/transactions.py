@@ -17,11 +17,10 @@ from psycopg import errors
 from psycopg.rows import DictRow, tuple_row
 
 from app.domain.errors import OutcomeUnknown, StoreUnavailable
-from app.store import joining, lookups
+from app.store import joining, lookups, underway
 from app.store.connections import BoundedConnection
 from app.store.lookups import Lookup, Rows
 from app.store.roles import Scope
-from app.store.underway import UnderWay
 
 if TYPE_CHECKING:
     from app.store.database import Database
@@ -153,26 +152,15 @@ class Once:
                     raise OutcomeUnknown(type(error).__name__) from error
                 raise
 
-    def begin(self, lookup: Lookup, parameters: Sequence[str]) -> UnderWay | None:
+    def begin(
+        self, lookup: Lookup, parameters: Sequence[str]
+    ) -> underway.UnderWay | None:
         """
         Begin what ``look_up`` does, or return None where that would have to wait.
 
         Without an idle connection that has entered the scope, for example.
         """
-        connection = self.database.lend_at_once()
-        if connection is None:
-            return None
-        if connection.entered_as == self.scope and lookup.name in connection.prepared:
-            try:
-                lookups.begin(connection, lookup, parameters)
-                if not connection.pgconn.flush():
-                    return UnderWay(self.database, connection)
-            except psycopg.Error:
-                pass
-            # Half a question is on its way.
-            connection.close()
-        self.database.take_back(connection)
-        return None
+        return underway.begin(self.database, self.scope, lookup, parameters)
 
     def _look_up_first(
         self, connection: BoundedConnection, lookup: Lookup, parameters: Sequence[str]

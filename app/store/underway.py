@@ -13,8 +13,15 @@ from app.store import lookups
 from app.store.lookups import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.store.connections import BoundedConnection
     from app.store.database import Database
+    from app.store.lookups import Lookup
+    from app.store.roles import Scope
+
+# The pool lends its connections in turn, and not all of them have entered every scope.
+PASSED_OVER = 4
 
 
 class UnderWay:
@@ -69,3 +76,39 @@ class UnderWay:
         if not self._sound or status != pq.TransactionStatus.IDLE:
             self._connection.close()
         self._database.take_back(self._connection)
+
+
+def begin(
+    database: Database, scope: Scope, lookup: Lookup, parameters: Sequence[str]
+) -> UnderWay | None:
+    """Send *lookup* on an idle connection that has entered *scope*, if there is one."""
+    passed_over: list[BoundedConnection] = []
+    found = None
+    while found is None and len(passed_over) < PASSED_OVER:
+        connection = database.lend_at_once()
+        if connection is None:
+            break
+        if connection.entered_as == scope and lookup.name in connection.prepared:
+            found = _send(database, connection, lookup, parameters)
+        if found is None:
+            passed_over.append(connection)
+    for connection in passed_over:
+        database.take_back(connection)
+    return found
+
+
+def _send(
+    database: Database,
+    connection: BoundedConnection,
+    lookup: Lookup,
+    parameters: Sequence[str],
+) -> UnderWay | None:
+    try:
+        lookups.begin(connection, lookup, parameters)
+        if not connection.pgconn.flush():
+            return UnderWay(database, connection)
+    except psycopg.Error:
+        pass
+    # Half a question is on its way.
+    connection.close()
+    return None
