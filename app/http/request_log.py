@@ -14,6 +14,7 @@ import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import structlog
@@ -31,6 +32,10 @@ _SECRET = re.compile(r"dncd_[0-9A-Za-z]{6,}")
 # a time of day cannot be told apart from one, and is not logged as text.
 _NUMBER = re.compile(r"\+?[0-9](?:[ .()-]{0,2}[0-9]){6,}")
 _EXEMPT = {"timestamp", "address"}
+
+# Lines that whoever holds the lock is going to write.
+_left: list[str] = []
+_writing = Lock()
 
 _NULL = "null"
 _LINE = (
@@ -127,8 +132,19 @@ def write_line(  # noqa: PLR0913  one parameter a field
 
 
 def put(line: str) -> None:
-    """Write a line that ``write_line`` has made, or several of them."""
-    sys.stderr.write(line)
+    """
+    Write a line that ``write_line`` has made, or several of them.
+
+    While one thread writes, the others leave it theirs, and go on.
+    """
+    _left.append(line)
+    while _left and _writing.acquire(blocking=False):
+        try:
+            lines = _left[:]
+            del _left[: len(lines)]
+            sys.stderr.write("".join(lines))
+        finally:
+            _writing.release()
 
 
 class Lines:

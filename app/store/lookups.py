@@ -46,6 +46,7 @@ def send(
     begin(connection, lookup, parameters)
     while server.flush():
         _wait(server, select.POLLIN | select.POLLOUT, deadline)
+    _wait(server, select.POLLIN, deadline)
     result = _receive(server, deadline)
     _drain(server, deadline)
     return read(connection, result)
