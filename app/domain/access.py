@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from app.domain.rates import source_of
 
@@ -93,7 +92,8 @@ class Bearer:
     only_inserts: bool = False
 
 
-class Caller(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Caller:
     """Whoever sent this request: who, through which door, from where."""
 
     organisation: Organisation

@@ -6,7 +6,7 @@ validity: an opt-out must be storable although its exchange is called unassigned
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +34,7 @@ _HABITS = (
 )
 # What nearly every line of a long list looks like; "00" would begin a calling code.
 PLAIN_NANP = re.compile(r"1?(?!00)[0-9]{10}")
+_ALL_PLAIN = re.compile(f"(?:{PLAIN_NANP.pattern},)*{PLAIN_NANP.pattern}")
 _NANP_TRUNK: int = 10**_NANP_LENGTH
 _CALLING_CODE = re.compile(r"\+?([1-9][0-9]{0,2})")
 
@@ -180,6 +181,22 @@ def bulk_reader(calling_code: str) -> Callable[[str], int]:
 def plain_nanp_keys(texts: Iterable[str]) -> list[int]:
     """Return the keys of *texts*, each of which PLAIN_NANP matches."""
     return [int(text) % _NANP_TRUNK + _NANP_TRUNK for text in texts]
+
+
+def read_all_plain(texts: Sequence[str], calling_code: str) -> list[int] | None:
+    """
+    Return the keys of *texts* if each is a plain number of the NANP, else None.
+
+    Then each has to be looked at. Raises TypeError if one of them is no text.
+    """
+    together = ",".join(texts)
+    if (
+        calling_code == NANP_CALLING_CODE
+        and together.count(",") == len(texts) - 1
+        and _ALL_PLAIN.fullmatch(together)
+    ):
+        return plain_nanp_keys(texts)
+    return None
 
 
 def read_in_any_code(text: str, default_calling_code: str) -> tuple[PhoneNumber, ...]:

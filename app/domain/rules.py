@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.domain.errors import CampaignUnknown
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import (
     ORGANISATION_LIST,
@@ -179,6 +180,18 @@ def decide(
         checked=checked,
         checked_at=checked_at,
         matches=tuple(matches),
+    )
+
+
+def judge(question: Question, finding: Finding) -> Verdict:
+    """Return the verdict on *question*; raises CampaignUnknown."""
+    if question.campaign is not None and finding.call is None:
+        raise CampaignUnknown
+    return decide(
+        finding.entries,
+        finding.call,
+        checked=finding.checking_enabled,
+        checked_at=finding.checked_at,
     )
 
 

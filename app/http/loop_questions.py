@@ -24,7 +24,8 @@ from app.domain.access import Caller
 from app.domain.errors import DncError, StoreUnavailable
 from app.domain.patience import NotAtOnce
 from app.domain.rules import Question, Verdict
-from app.services.checks import TOGETHER, Begun
+from app.services.begun_checks import Begun
+from app.services.checks import TOGETHER
 
 Asked = tuple[Caller, Question]
 Answer = Verdict | DncError

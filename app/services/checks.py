@@ -11,15 +11,14 @@ from app.domain import rules
 from app.domain.access import Caller
 from app.domain.erasure import Pseudonyms
 from app.domain.errors import (
-    CampaignUnknown,
     DncError,
-    ErasureKeyWrong,
     StoreUnavailable,
 )
 from app.domain.events import OperationKind
 from app.domain.patience import NotAtOnce
 from app.domain.rules import Call, Finding, Question, Rule, Snapshot, Verdict
 from app.domain.scopes import CampaignReference, Scope, scope_of
+from app.services.begun_checks import Begun
 from app.services.settling import settle
 from app.services.together import Together
 from app.store import campaigns, checks, operations, versions
@@ -35,10 +34,11 @@ TOGETHER = 64
 # One is on its way while the answers of another are written.
 CALLS = 2
 
-# What one statement looks up: some tens of milliseconds.
-PIECE = 5000
+# What one statement looks up: some milliseconds.
+PIECE = 2500
 
-# For each answer where there are more than that.
+# More than so many may take longer than a request has, up to that many seconds.
+MANY = 5000
 MANY_DEADLINE = 20.0
 
 
@@ -52,6 +52,9 @@ class Hit(NamedTuple):
 
 
 Hits = dict[int, Hit]
+
+# For what is made for each of very many: a tuple of known length.
+_new = tuple.__new__
 
 _log = structlog.get_logger()
 
@@ -112,7 +115,7 @@ class Checks:
                     answers[index] = failure
         return answers
 
-    def begin(self, asked: Sequence[tuple[Caller, Question]]) -> "Begun":
+    def begin(self, asked: Sequence[tuple[Caller, Question]]) -> Begun:
         """
         Begin what ``check_all`` does, and wait for nothing.
 
@@ -175,22 +178,21 @@ class Checks:
             settle(self._database, caller.organisation.id, as_of)
             find = partial(versions.find_listed, as_of=as_of)
         scope = _scope(caller.organisation.id)
-        deadline = MANY_DEADLINE if len(e164s) > PIECE else None
+        deadline = MANY_DEADLINE if len(e164s) > MANY else None
         with self._database.snapshot(scope, deadline=deadline) as tx:
             snapshot = checks.take_snapshot(tx)
             call = _find_call(tx, campaign)
-            asked = set(e164s)
             stand_ins = self._pseudonyms.of(caller.organisation.id)
-            names = stand_ins.require_names(snapshot.erasure_mark, asked)
+            names = stand_ins.require_names(snapshot.erasure_mark, e164s)
             # Side by side in the index, so that each of its pages is read once.
-            keys = sorted(asked | names.keys())
-            found: list[Row] = []
-            for start in range(0, len(keys), PIECE):
-                piece = keys[start : start + PIECE]
-                found += find(tx, piece, with_reasons=with_reasons)
-        if names:
-            found = [(names.get(row[0], row[0]), *row[1:]) for row in found]
-        return snapshot, _strongest(found, call)
+            keys = sorted([*e164s, *names])
+            pieces = (
+                keys[start : start + PIECE] for start in range(0, len(keys), PIECE)
+            )
+            found = find(tx, pieces, with_reasons=with_reasons)
+            if names:
+                found = ((names.get(row[0], row[0]), *row[1:]) for row in found)
+            return snapshot, _strongest(found, call)
 
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
@@ -214,7 +216,7 @@ class Checks:
     def _conclude(
         self, caller: Caller, question: Question, finding: Finding
     ) -> Verdict:
-        verdict = judge(question, finding)
+        verdict = rules.judge(question, finding)
         if verdict.checked or self._record_bypass(caller):
             return verdict
         return rules.decide(
@@ -233,53 +235,6 @@ class Checks:
             _log.warning("bypass_not_recorded", cause=str(error))
             return False
         return True
-
-
-class Begun:
-    """Questions on their way to the database."""
-
-    def __init__(self, questions: Sequence[Question], begun: checks.Begun) -> None:
-        """Receive what *begun* finds about *questions*."""
-        self._questions = questions
-        self._begun = begun
-        self.fileno = begun.fileno
-        self.give_up = begun.give_up
-        self.close = begun.close
-
-    def receive(self) -> list[Verdict | DncError] | None:
-        """
-        Return what ``check_all`` returns, or None while not all of it has come.
-
-        Raises NotAtOnce: then ``check_all`` is to be asked, which can wait.
-        """
-        try:
-            findings = self._begun.receive()
-        except ErasureKeyWrong as failure:
-            raise NotAtOnce from failure
-        if findings is None:
-            return None
-        answers: list[Verdict | DncError] = []
-        for question, finding in zip(self._questions, findings, strict=True):
-            # Whatever ignores the list is put on record first.
-            if not finding.checking_enabled:
-                raise NotAtOnce
-            try:
-                answers.append(judge(question, finding))
-            except CampaignUnknown as failure:
-                answers.append(failure)
-        return answers
-
-
-def judge(question: Question, finding: Finding) -> Verdict:
-    """Return the verdict on *question*; raises CampaignUnknown."""
-    if question.campaign is not None and finding.call is None:
-        raise CampaignUnknown
-    return rules.decide(
-        finding.entries,
-        finding.call,
-        checked=finding.checking_enabled,
-        checked_at=finding.checked_at,
-    )
 
 
 def _find_call(tx: Open, campaign: CampaignReference | None) -> Call | None:
@@ -301,12 +256,14 @@ def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:
     weakest = len(rules.STRONGEST_FIRST)
     for e164, entry_id, campaign_id, purpose, since, reason in rows:
         on = campaign_id, purpose
-        if on not in ranks:
-            ranks[on] = _rank(scope_of(*on), call)
-        rank = ranks[on]
+        try:
+            rank = ranks[on]
+        except KeyError:
+            rank = ranks[on] = _rank(scope_of(*on), call)
         if rank is not None and rank < best.get(e164, weakest):
             best[e164] = rank
-            hits[e164] = Hit(rules.STRONGEST_FIRST[rank], entry_id, since, reason)
+            rule = rules.STRONGEST_FIRST[rank]
+            hits[e164] = _new(Hit, (rule, entry_id, since, reason))
     return hits
 
 

@@ -4,8 +4,9 @@ What stands against calls: the questions that every dialer asks before it dials.
 Every statement reads a snapshot of its own and begins at the index of numbers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import LiteralString
 
 from app.domain.erasure import Names, StandIns
@@ -195,14 +196,23 @@ def take_snapshot(tx: Tx) -> Snapshot:
     )
 
 
-def find_listed(tx: Open, e164s: Iterable[int], *, with_reasons: bool) -> list[Row]:
-    """Return of every entry of the numbers what Row has; the reason if it is wanted."""
-    parameters = {
-        "organisation_id": tx.organisation_id,
-        "e164s": write_numbers(e164s),
-        "with_reasons": with_reasons,
-    }
-    return tx.fetch_rows(FIND_LISTED, parameters)
+def find_listed(
+    tx: Open, pieces: Iterable[Sequence[int]], *, with_reasons: bool
+) -> Iterator[Row]:
+    """
+    Yield of every entry of the numbers what Row has; the reason if it is wanted.
+
+    A statement looks up one of the *pieces*, while the rows of another are taken.
+    """
+    asked = (
+        {
+            "organisation_id": tx.organisation_id,
+            "e164s": write_numbers(piece),
+            "with_reasons": with_reasons,
+        }
+        for piece in pieces
+    )
+    return chain.from_iterable(tx.fetch_each(FIND_LISTED, asked))
 
 
 def _call_for(

@@ -8,7 +8,8 @@ transaction pooling, where no session belongs to us, it is wrapped in a transact
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, LiteralString, Protocol
 
@@ -76,6 +77,19 @@ class Open:
         """Run one statement of very many rows, which come as tuples; plan it anew."""
         with self.connection.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(statement, parameters, prepare=False).fetchall()
+
+    def fetch_each(
+        self, statement: LiteralString, many: Iterable[Parameters]
+    ) -> Iterator[Rows]:
+        """Run one statement with each of *many*; one is read while the next is run."""
+        with self.connection.pipeline(), ExitStack() as open_cursors:
+            cursors = []
+            for parameters in many:
+                cursor = self.connection.cursor(row_factory=tuple_row)
+                cursors.append(open_cursors.enter_context(cursor))
+                cursor.execute(statement, parameters, prepare=False)
+            for cursor in cursors:
+                yield cursor.fetchall()
 
     def limit(self, seconds: float) -> None:
         """Let the server end each statement from here on that takes longer."""

@@ -5,8 +5,9 @@ Every statement reads both in one snapshot, which is to be taken when the instan
 settled (see ``instants``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import LiteralString
 
 from app.domain.entries import Entry, EntryFilter, Page
@@ -80,16 +81,19 @@ def check(tx: Tx, e164s: Iterable[int], as_of: datetime) -> tuple[Listed, ...]:
 
 
 def find_listed(
-    tx: Open, e164s: Iterable[int], as_of: datetime, *, with_reasons: bool
-) -> list[Row]:
-    """Return of every entry that the numbers had what Row has."""
-    parameters = {
-        "organisation_id": tx.organisation_id,
-        "e164s": write_numbers(e164s),
-        "as_of": as_of,
-        "with_reasons": with_reasons,
-    }
-    return tx.fetch_rows(FIND_LISTED, parameters)
+    tx: Open, pieces: Iterable[Sequence[int]], as_of: datetime, *, with_reasons: bool
+) -> Iterator[Row]:
+    """Yield of every entry that the numbers had what Row has."""
+    asked = (
+        {
+            "organisation_id": tx.organisation_id,
+            "e164s": write_numbers(piece),
+            "as_of": as_of,
+            "with_reasons": with_reasons,
+        }
+        for piece in pieces
+    )
+    return chain.from_iterable(tx.fetch_each(FIND_LISTED, asked))
 
 
 def search(
