@@ -46,7 +46,6 @@ def send(
     begin(connection, lookup, parameters)
     while server.flush():
         _wait(server, select.POLLIN | select.POLLOUT, deadline)
-    _wait(server, select.POLLIN, deadline)
     result = _receive(server, deadline)
     _drain(server, deadline)
     return read(connection, result)
@@ -70,11 +69,10 @@ def read(connection: Connection[Any], result: pq.abc.PGresult | None) -> Rows:
 
 
 def _receive(server: pq.abc.PGconn, deadline: float) -> pq.abc.PGresult | None:
-    while True:
-        server.consume_input()
-        if not server.is_busy():
-            return server.get_result()
+    while server.is_busy():
         _wait(server, select.POLLIN, deadline)
+        server.consume_input()
+    return server.get_result()
 
 
 def _drain(server: pq.abc.PGconn, deadline: float) -> None:
