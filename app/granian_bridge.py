@@ -70,7 +70,7 @@ class Bridge:
         self._refusals = refusals
         self._most_waiting = WAITING_FOR_EACH * threads
         self._waiting = 0
-        self._pipes = Pipes()
+        self.pipes = Pipes()
         self.short_bodies = ShortBodies()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
@@ -166,7 +166,7 @@ class Bridge:
             if isinstance(parts, list):
                 proto.response_bytes(status, headers, b"".join(parts))
             else:
-                self._pipes.answer(proto, status, headers, parts, client)
+                self.pipes.answer(proto, status, headers, parts, client)
         except Exception:  # noqa: BLE001  # whatever it is, it is told
             if getattr(environ["wsgi.input"], "cut", False):
                 _log.info("client_gone")

@@ -12,6 +12,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -67,6 +68,8 @@ def settings(host: str, port: int, workers: int) -> dict[str, Any]:
         "interface": Interfaces.RSGI,
         "workers": workers,
         "runtime_threads": 1,
+        # The other one ends before it says so; see Worker.
+        "runtime_mode": RuntimeModes.mt,
         "loop": Loops.auto,
         "http": HTTPModes.http1,
         "http1_settings": HTTP1Settings(
@@ -165,8 +168,19 @@ class Worker(Bridge):
         Let signals come once *loop* runs.
 
         One that came before would be kept by uvloop until something else wakes it, and
-        the worker would not end until it is killed.
+        the worker would not end until it is killed. And let it end only once nobody
+        writes into a pipe any more: granian waits for those that are read with the
+        interpreter's lock, without which none is closed. It has no way to be told so
+        but the locals of the function that calls this.
         """
+        caller = sys._getframe(1).f_locals  # noqa: SLF001
+        ending, end = caller["shutdown_event"], caller["shutdown_glue"]
+
+        def end_after_pipes() -> None:
+            self.pipes.wait_until_closed()
+            end()
+
+        ending.add_cb(end_after_pipes)
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
         loop.call_soon(self.short_bodies.watch, loop)
 

@@ -7,17 +7,17 @@ further ahead than a pipe or a buffer allows.
 
 import asyncio
 import errno
-import fcntl
 import os
 import select
 import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from threading import Condition
 from typing import Any
 
 import structlog
@@ -31,9 +31,6 @@ PATIENCE_SECONDS = limits.IDLE_SECONDS
 # How long granian may take to begin with an answer that comes through a pipe.
 OPEN_SECONDS = 5.0
 OPEN_AGAIN_SECONDS = 0.001
-
-# How long granian may take to break off an answer that it cannot read on.
-BREAK_OFF_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
@@ -113,6 +110,13 @@ class Pipes:
         """Make a folder for them, which goes with this object."""
         self._folder = tempfile.TemporaryDirectory(prefix="dncd-")
         self._numbers = count()
+        self._in_use = 0
+        self._changing = Condition()
+
+    def wait_until_closed(self) -> None:
+        """Wait until no answer comes through any of them, or as long as a stop may."""
+        with self._changing:
+            self._changing.wait_for(lambda: not self._in_use, limits.GRACEFUL_SECONDS)
 
     def answer(
         self,
@@ -128,6 +132,23 @@ class Pipes:
         One that is not sent to its end is cut off, for granian would end it in order.
         Raises what getting the parts raises.
         """
+        with self._changing:
+            self._in_use += 1
+        try:
+            self._answer(proto, status, headers, parts, client)
+        finally:
+            with self._changing:
+                self._in_use -= 1
+                self._changing.notify_all()
+
+    def _answer(
+        self,
+        proto: Any,
+        status: int,
+        headers: Headers,
+        parts: Iterable[bytes],
+        client: str,
+    ) -> None:
         pipe = Path(self._folder.name, str(next(self._numbers)))
         os.mkfifo(pipe, 0o600)
         try:
@@ -144,8 +165,7 @@ class Pipes:
                     _cut_off(client)
                     return
         except BaseException:
-            if not _break_off(writing):
-                _cut_off(client)
+            _cut_off(client)
             raise
         finally:
             os.close(writing)
@@ -180,64 +200,18 @@ def _write(writing: int, part: bytes) -> bool:
     return True
 
 
-def _break_off(writing: int) -> bool:
-    """
-    Have granian fail to read on, so that it breaks its answer off; False if it lags.
-
-    A connection that is cut off while granian waits for this pipe may be the last that
-    a stop waits for: granian would then wait for the pipe with the interpreter's lock,
-    without which nobody can close it.
-    """
-    deadline = time.monotonic() + BREAK_OFF_SECONDS
-    # granian may yet be opening what is open for us already.
-    while not _refuse_to_wait(writing):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(OPEN_AGAIN_SECONDS)
-    # Who waits already is woken by a byte that is no part of any text.
-    with suppress(BlockingIOError, BrokenPipeError):
-        os.write(writing, b"\0")
-    gone = select.poll()
-    gone.register(writing, select.POLLERR)
-    return bool(gone.poll(BREAK_OFF_SECONDS * 1000))
-
-
-def _refuse_to_wait(writing: int) -> bool:
-    """Let reads of an empty pipe fail; False if nobody reads it."""
-    pipe = os.fstat(writing)
-    for copy in _copies():
-        if os.path.samestat(os.fstat(copy), pipe):
-            flags = fcntl.fcntl(copy, fcntl.F_GETFL)
-            if flags & os.O_ACCMODE == os.O_RDONLY:
-                fcntl.fcntl(copy, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-                return True
-    return False
-
-
 def _cut_off(*clients: str) -> None:
     """End the connections to *clients* at once, if this process still has them."""
     peers = set()
     for client in clients:
         host, _, port = client.rpartition(":")
         peers.add((host.strip("[]"), int(port)))
-    for copy in _copies():
-        if not stat.S_ISSOCK(os.fstat(copy).st_mode):
-            continue
-        # What is not connected is not whom we look for.
-        with socket.socket(fileno=os.dup(copy)) as connection, suppress(OSError):
-            if connection.getpeername()[:2] in peers:
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-def _copies() -> Iterator[int]:
-    """Yield a copy of each descriptor, so that none becomes another's meanwhile."""
     for entry in Path("/dev/fd").iterdir():
-        try:
-            copy = os.dup(int(entry.name))
-        except OSError:
-            # It was closed meanwhile.
-            continue
-        try:
-            yield copy
-        finally:
-            os.close(copy)
+        # What is closed meanwhile, or not connected, is not whom we look for.
+        with suppress(OSError):
+            descriptor = int(entry.name)
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                if connection.getpeername()[:2] in peers:
+                    connection.shutdown(socket.SHUT_RDWR)
