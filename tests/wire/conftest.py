@@ -80,7 +80,9 @@ def serve_once(
         @cache
         def start(http_server: str) -> Service:
             folder = tmp_path_factory.mktemp("service")
-            return running.enter_context(serving(folder, environment, http_server))
+            return running.enter_context(
+                serving(folder, environment, http_server, executable=True)
+            )
 
         yield start
 
