@@ -17,9 +17,17 @@ DNCD = str(Path(sys.executable).with_name("dncd"))
 
 
 def run(
-    arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None
+    arguments: list[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    executable: bool = False,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``dncd`` on the data directory of a service in *folder*; it may fail."""
+    """
+    Run ``dncd`` on the data directory of a service in *folder*; it may fail.
+
+    It is forked, unless it is to be the *executable*, which finds its program itself.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -27,6 +35,16 @@ def run(
     }
     data = {"DNCD_DATA_DIR": str(folder / "data")}
     env = {**inherited, **data, **(environment or {})}
+    if executable:
+        return subprocess.run(
+            [DNCD, *arguments],
+            env=env,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     told = forked.run(arguments, env=env, cwd=folder)
     return subprocess.CompletedProcess(
         told.args, told.returncode, told.stdout.decode(), told.stderr.decode()

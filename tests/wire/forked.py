@@ -8,6 +8,7 @@ takes longer than most commands. `python -m tests.wire.forked` is the one that f
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 200_000
 # Where it tells what became of a run; standard input, output and error.
 FILES = 4
+
+Program = Callable[[], object]
 
 
 class Forked:
@@ -41,12 +45,14 @@ class Forked:
         stdin: int,
         stdout: int,
         stderr: int,
+        program: str = "app.cli:main",
     ) -> None:
-        """Start ``dncd`` with *arguments*; its files are descriptors."""
+        """Start ``dncd`` with *arguments*, or another *program*; files are numbers."""
         self.args = ["dncd", *arguments]
         self.returncode: int | None = None
         self._changing = threading.Lock()
-        asked = json.dumps({"argv": self.args, "env": dict(env), "cwd": str(cwd)})
+        order = {"argv": self.args, "env": dict(env), "cwd": str(cwd)}
+        asked = json.dumps({**order, "program": program})
         self._told, theirs = _pair()
         with theirs:
             files = [theirs.fileno(), stdin, stdout, stderr]
@@ -145,9 +151,12 @@ def serve(orders: socket.socket) -> None:
         order, files, _, _ = socket.recv_fds(orders, MOST_BYTES, FILES)
         if not order:
             return
+        asked = json.loads(order)
+        module, _, name = asked["program"].partition(":")
+        program = getattr(import_module(module), name)
         if os.fork() == 0:
             orders.close()
-            keep(json.loads(order), files)
+            keep(program, asked, files)
         for each in files:
             os.close(each)
 
@@ -161,9 +170,6 @@ def reap() -> None:
 
 def read_program() -> None:
     """Import what ``dncd`` imports, in whichever command."""
-    import gc  # noqa: PLC0415
-    from importlib import import_module  # noqa: PLC0415
-
     from app.cli import COMMANDS  # noqa: PLC0415
 
     for place in COMMANDS.values():
@@ -174,14 +180,14 @@ def read_program() -> None:
     gc.freeze()
 
 
-def keep(order: Mapping[str, object], files: list[int]) -> NoReturn:
+def keep(program: Program, order: Mapping[str, Any], files: list[int]) -> NoReturn:
     """Fork the run itself, and tell its number and how it ended."""
     told, *standard = files
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         os.close(told)
-        become(order, standard)
+        become(program, order, standard)
     for each in standard:
         os.close(each)
     os.write(told, str(pid).encode())
@@ -191,10 +197,8 @@ def keep(order: Mapping[str, object], files: list[int]) -> NoReturn:
     os._exit(0)
 
 
-def become(order: Mapping[str, object], standard: list[int]) -> NoReturn:
-    """Be ``dncd``."""
-    from app.cli import main  # noqa: PLC0415
-
+def become(program: Program, order: Mapping[str, Any], standard: list[int]) -> NoReturn:
+    """Be the run of *program* that was ordered."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, each in enumerate(standard):
         os.dup2(each, number)
@@ -202,7 +206,7 @@ def become(order: Mapping[str, object], standard: list[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["env"])
     time.tzset()
-    os.chdir(str(order["cwd"]))
+    os.chdir(order["cwd"])
     sys.argv[:] = order["argv"]
     # As they would be of an executable that is given these files.
     sys.stdin = os.fdopen(0, closefd=False)
@@ -210,7 +214,7 @@ def become(order: Mapping[str, object], standard: list[int]) -> NoReturn:
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     code: object = 0
     try:
-        code = main()
+        code = program()
     except SystemExit as ending:
         code = ending.code
     except BaseException:  # noqa: BLE001  so does the interpreter
