@@ -1,5 +1,6 @@
 """``dncd serve``: PostgreSQL, migrations, the first token, then the HTTP server."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -66,7 +67,10 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         """Return the application of one worker, made after the fork."""
         request_log.configure()
         metrics.share_between_workers()
-        return build_app(self._settings, self._url, rates=self._rates)
+        app = build_app(self._settings, self._url, rates=self._rates)
+        # It stays as long as the worker does, like all that was imported for it.
+        gc.freeze()
+        return app
 
 
 _log = structlog.get_logger()
@@ -86,6 +90,7 @@ def run_granian(settings: Settings, url: str) -> None:
         request_log.configure()
         metrics.share_between_workers()
         app = build_app(settings, url, at_end=granian_server.at_worker_end, rates=rates)
+        gc.freeze()
         return app, loop_lane.find(app)
 
     granian_server = _granian_server()

@@ -34,7 +34,9 @@ def check_each(services: Services, caller: Caller) -> None:
         assert not services.checks.check(caller, Question(number)).callable
 
 
-@pytest.mark.parametrize("small_lists", [0, SMALL_LISTS])
+@pytest.mark.parametrize(
+    "small_lists", [pytest.param(0, marks=pytest.mark.soak), SMALL_LISTS]
+)
 @pytest.mark.parametrize("ask", [ask_of_many, check_each])
 def test_a_long_list_beside_short_ones_is_never_read_whole(
     database_url: str,

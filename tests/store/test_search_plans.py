@@ -18,7 +18,7 @@ from app.store.transactions import Open
 from tests.conftest import TestServer, make_organisation
 from tests.store.test_totals import everything
 
-ENTRIES = 200_000
+ENTRIES = 120_000
 FILL = """
     INSERT INTO dnc_entry (
         organisation_id, e164, calling_code, campaign_id, purpose, reason, inserted_at,
@@ -30,7 +30,7 @@ FILL = """
            CASE WHEN i %% 10 < 7 THEN 0 WHEN i %% 10 < 9 THEN %(campaign)s ELSE -1 END,
            CASE WHEN i %% 10 = 9 OR i %% 7 = 0 THEN 'TELEMKT' END,
            CASE i %% 4 WHEN 0 THEN NULL WHEN 1 THEN 'DNC' ELSE 'ConsentRevoked' END,
-           CASE WHEN i < 100000 THEN timestamptz '2026-03-01 18:30:00Z'
+           CASE WHEN i < 60000 THEN timestamptz '2026-03-01 18:30:00Z'
                 ELSE timestamptz '2026-01-01Z' + i * interval '1 minute' END,
            1
     FROM generate_series(1, %(entries)s) AS series (i)

@@ -11,27 +11,43 @@ from pathlib import Path
 
 import psycopg
 
+from tests.wire import forked
+
 DNCD = str(Path(sys.executable).with_name("dncd"))
 
 
 def run(
-    arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None
+    arguments: list[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    executable: bool = False,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``dncd`` on the data directory of a service in *folder*; it may fail."""
+    """
+    Run ``dncd`` on the data directory of a service in *folder*; it may fail.
+
+    It is forked, unless it is to be the *executable*, which finds its program itself.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name != "DATABASE_URL" and not name.startswith("DNCD_")
     }
     data = {"DNCD_DATA_DIR": str(folder / "data")}
-    return subprocess.run(
-        [DNCD, *arguments],
-        env={**inherited, **data, **(environment or {})},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    env = {**inherited, **data, **(environment or {})}
+    if executable:
+        return subprocess.run(
+            [DNCD, *arguments],
+            env=env,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    told = forked.run(arguments, env=env, cwd=folder)
+    return subprocess.CompletedProcess(
+        told.args, told.returncode, told.stdout.decode(), told.stderr.decode()
     )
 
 
@@ -60,14 +76,8 @@ class Command:
     def run(
         self, *arguments: str, data: bytes | None = None
     ) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            [DNCD, *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            input=data or b"",
-            capture_output=True,
-            timeout=60,
-            check=False,
+        return forked.run(
+            arguments, env=self.environment, cwd=self.folder, data=data or b""
         )
 
     @contextmanager

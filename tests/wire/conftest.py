@@ -23,6 +23,12 @@ SERVERS = ("gunicorn", "granian")
 _names = itertools.count(1)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files of make soak alone, whose tests take seconds to be thought of."""
+    soaked = collection_path.name.endswith("_soak.py")
+    return True if soaked and config.option.markexpr == "not soak" else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the servers whose behaviour a test looks at; see tests/README.md."""
     if "http_server" not in metafunc.fixturenames:
@@ -74,7 +80,9 @@ def serve_once(
         @cache
         def start(http_server: str) -> Service:
             folder = tmp_path_factory.mktemp("service")
-            return running.enter_context(serving(folder, environment, http_server))
+            return running.enter_context(
+                serving(folder, environment, http_server, executable=True)
+            )
 
         yield start
 

@@ -212,6 +212,22 @@ CHANGING: list[Asked] = [
     ),
 ]
 
+# Each kind of change, and each dialect's way; the others are read by the same code.
+REPRESENTATIVE = [
+    asked
+    for asked in CHANGING
+    if asked.name
+    in {
+        "dncInsert",
+        "dncDeleteByQuery",
+        "importList",
+        "addNumber",
+        "deleteRecord",
+        "internalDnc add",
+        "nonAgentApiByQuery delete_dnc_phone",
+    }
+]
+
 
 @dataclass(frozen=True)
 class Client:

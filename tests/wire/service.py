@@ -21,6 +21,7 @@ from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
 from tests.conftest import TestServer, make_organisation
 from tests.wire.command import DNCD
+from tests.wire.forked import Forked
 from tests.wire.tcp_proxy import Proxy, proxied
 
 WORKERS = 3
@@ -34,12 +35,15 @@ def free_port() -> int:
         return port
 
 
+Process = Forked | subprocess.Popen[bytes]
+
+
 @dataclass(frozen=True)
 class Service:
     """A running ``dncd serve``."""
 
     base: str
-    process: "subprocess.Popen[bytes]"
+    process: Process
     log: Path
 
 
@@ -51,8 +55,13 @@ def serving(
     workers: int = WORKERS,
     *,
     begun: Callable[[Service], None] | None = None,
+    executable: bool = False,
 ) -> Iterator[Service]:
-    """Run ``dncd serve`` in *folder* until the block ends; *begun* waits for it."""
+    """
+    Run ``dncd serve`` in *folder* until the block ends; *begun* waits for it.
+
+    It is forked, unless it is to be the *executable* as it is started elsewhere.
+    """
     port = free_port()
     log = folder / "service.log"
     places = {
@@ -68,14 +77,29 @@ def serving(
         for name, value in os.environ.items()
         if name != "DATABASE_URL" and not name.startswith("DNCD_")
     }
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [DNCD, "serve", "--port", str(port), "--workers", str(workers)],
-            env={**inherited, **places, **environment},
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-        )
+    arguments = ["serve", "--port", str(port), "--workers", str(workers)]
+    env = {**inherited, **places, **environment}
+    process: Process
+    with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+        if executable:
+            process = subprocess.Popen(
+                [DNCD, *arguments],
+                env=env,
+                cwd=folder,
+                stdin=nothing,
+                stdout=output,
+                stderr=output,
+            )
+        else:
+            told = output.fileno()
+            process = Forked(
+                arguments,
+                env=env,
+                cwd=folder,
+                stdin=nothing.fileno(),
+                stdout=told,
+                stderr=told,
+            )
     service = Service(f"http://127.0.0.1:{port}", process, log)
     try:
         (begun or wait_until_ready)(service)

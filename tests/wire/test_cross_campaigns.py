@@ -8,12 +8,13 @@ what the whole organisation must not call, no campaign calls.
 import pytest
 
 from app.domain.scopes import FILTER_PHONE_GROUP, Campaign
+from tests.thinning import diagonal
 from tests.wire.doors import (
     DELETERS,
     DOORS,
     LOOKUPS,
     WITH_CAMPAIGNS,
-    name_lookups,
+    name_value,
     say_listed,
 )
 from tests.wire.doors.vicidial import Group
@@ -42,25 +43,20 @@ CHECKS = [
 ]
 
 
-added_by = pytest.mark.parametrize("adder", DOORS, ids=lambda name: f"{name} added")
 added_to_a_campaign_by = pytest.mark.parametrize(
     ("adder", "named_by"),
     CAMPAIGN_ADDERS,
     ids=[f"{name} added by {by}" for name, by in CAMPAIGN_ADDERS],
 )
-found_for_a_campaign_by = pytest.mark.parametrize(
-    ("finder", "lookup"), CAMPAIGN_LOOKUPS, ids=name_lookups(CAMPAIGN_LOOKUPS)
-)
-checked_by = pytest.mark.parametrize(
-    ("finder", "check"), CHECKS, ids=name_lookups(CHECKS)
-)
 
 
-@added_to_a_campaign_by
-@found_for_a_campaign_by
-def test_a_campaigns_number_is_found_for_that_campaign_alone(  # noqa: PLR0917
-    adder, named_by, finder, lookup, api: Api, doors
+@pytest.mark.parametrize(
+    ("adding", "looking"), diagonal(CAMPAIGN_ADDERS, CAMPAIGN_LOOKUPS), ids=name_value
+)
+def test_a_campaigns_number_is_found_for_that_campaign_alone(
+    adding, looking, api: Api, doors
 ):
+    (adder, named_by), (finder, lookup) = adding, looking
     named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
     api.add_campaign("AUTUMN")
     find = doors[finder].lookups()[lookup]
@@ -75,11 +71,13 @@ def test_a_campaigns_number_is_found_for_that_campaign_alone(  # noqa: PLR0917
         assert find(NUMBER, named["id"]) is True
 
 
-@added_to_a_campaign_by
-@pytest.mark.parametrize("counter", BY_ID, ids=lambda name: f"{name} counts")
+@pytest.mark.parametrize(
+    ("adding", "counter"), diagonal(CAMPAIGN_ADDERS, BY_ID), ids=name_value
+)
 def test_a_campaigns_number_is_counted_on_that_campaigns_list_alone(
-    adder, named_by, counter, api: Api, doors
+    adding, counter, api: Api, doors
 ):
+    adder, named_by = adding
     named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
     api.add_campaign("AUTUMN")
 
@@ -90,15 +88,15 @@ def test_a_campaigns_number_is_counted_on_that_campaigns_list_alone(
     assert [count(place) for place in places] == [1, 1, 0, 0]
 
 
-@added_to_a_campaign_by
 @pytest.mark.parametrize(
-    "deleter",
-    [name for name in DELETERS if name in WITH_CAMPAIGNS],
-    ids=lambda name: f"{name} deleted",
+    ("adding", "deleter"),
+    diagonal(CAMPAIGN_ADDERS, [name for name in DELETERS if name in WITH_CAMPAIGNS]),
+    ids=name_value,
 )
 def test_a_campaigns_number_leaves_that_list_alone_whoever_deletes_it(
-    adder, named_by, deleter, api: Api, doors
+    adding, deleter, api: Api, doors
 ):
+    adder, named_by = adding
     named = {"code": "SPRING", "id": str(api.add_campaign("SPRING"))}
     api.add_campaign("AUTUMN")
     for campaign in (named[named_by], "AUTUMN", None):
@@ -129,11 +127,11 @@ def test_a_campaigns_number_is_found_counted_and_deleted_in_the_workspace_too(
     assert say_listed(doors, NUMBER, "SPRING") == set()
 
 
-@added_by
-@checked_by
+@pytest.mark.parametrize(("adder", "checking"), diagonal(DOORS, CHECKS), ids=name_value)
 def test_the_organisations_number_is_not_called_for_any_campaign(
-    adder, finder, check, api: Api, doors
+    adder, checking, api: Api, doors
 ):
+    finder, check = checking
     api.add_campaign("SPRING")
     ask = doors[finder].lookups()[check]
     before = ask(NUMBER, "SPRING")
@@ -143,10 +141,11 @@ def test_the_organisations_number_is_not_called_for_any_campaign(
     assert (before, ask(NUMBER, "SPRING")) == (False, True)
 
 
-@checked_by
+@pytest.mark.parametrize("checking", CHECKS, ids=name_value)
 def test_a_purposes_number_is_not_called_for_campaigns_of_that_purpose(
-    finder, check, api: Api, doors
+    checking, api: Api, doors
 ):
+    finder, check = checking
     api.add_campaign("SPRING", "TELEMKT")
     api.add_campaign("SURVEY", "COLLECT")
     ask = doors[finder].lookups()[check]

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from app import granian_server, granian_streams
 from app.http import limits, request_log
 from tests.waiting import require
 from tests.wire import command
+from tests.wire.forked import Forked
 from tests.wire.raw_http import chunked, exchange, request
 from tests.wire.service import free_port
 
@@ -111,7 +111,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
-def started() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+def started() -> Iterator[tuple[int, Forked]]:
     """The port and the parent process of a server that a test may harm."""
     with serving_answer() as found:
         yield found
@@ -120,7 +120,7 @@ def started() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
 @contextmanager
 def serving_answer(
     begin: str = "run",
-) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+) -> Iterator[tuple[int, Forked]]:
     port = free_port()
     process = start(port, begin)
     try:
@@ -130,16 +130,25 @@ def serving_answer(
         end(process)
 
 
-def start(port: int, begin: str = "run") -> "subprocess.Popen[bytes]":
-    program = f"import sys; from {__name__} import {begin}; {begin}(int(sys.argv[1]))"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, str(port)],
-        cwd=ROOT,
+def start(port: int, begin: str = "run") -> Forked:
+    return Forked(
+        [begin, str(port)],
         env={**os.environ, "HTTP_PROXY_SECRET": "from the environment"},
+        cwd=ROOT,
+        stdin=0,
+        stdout=1,
+        stderr=2,
+        program=f"{__name__}:begin",
     )
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def begin() -> None:
+    """Serve as the function does that is named by the arguments, at their port."""
+    _, name, port = sys.argv
+    globals()[name](int(port))
+
+
+def end(process: Forked) -> None:
     process.terminate()
     try:
         # A worker that does not end by itself is killed later than that.
@@ -370,7 +379,8 @@ def test_an_installation_without_granian_says_what_it_lacks(tmp_path):
     (tmp_path / "granian.py").write_text("raise ModuleNotFoundError")
     chosen = {"DNCD_SERVER": "granian", "PYTHONPATH": str(tmp_path)}
 
-    refused = command.run(["serve", "--port", str(free_port())], tmp_path, chosen)
+    asked = ["serve", "--port", str(free_port())]
+    refused = command.run(asked, tmp_path, chosen, executable=True)
 
     assert refused.returncode == 1
     (line,) = refused.stderr.strip().splitlines()

@@ -12,6 +12,7 @@ from app.domain.access import Grant
 from app.domain.idempotency import hash_key
 from app.services.organisations import EVERY_GRANT
 from app.store import idempotent_requests
+from tests.thinning import diagonal, thinned
 from tests.wire import stored
 from tests.wire.conftest import MakeApi
 from tests.wire.keyed import (
@@ -20,6 +21,7 @@ from tests.wire.keyed import (
     LISTED,
     NEW,
     REPLAYED,
+    REPRESENTATIVE,
     Asked,
     Client,
     new_key,
@@ -31,6 +33,9 @@ from tests.wire.service import Api
 from tests.wire.test_races import at_once
 
 every_change = pytest.mark.parametrize("asked", CHANGING, ids=lambda asked: asked.name)
+each_kind_of_change = pytest.mark.parametrize(
+    "asked", thinned(CHANGING, REPRESENTATIVE), ids=lambda asked: asked.name
+)
 
 DELETING = [
     asked
@@ -78,7 +83,7 @@ def test_a_request_sent_again_is_answered_alike_and_done_once(asked, client, cou
     assert count() == after
 
 
-@every_change
+@each_kind_of_change
 def test_without_a_key_a_request_is_answered_as_with_one(asked, make_api):
     with_key, without = (prepare(make_api()) for _ in range(2))
 
@@ -92,7 +97,7 @@ def test_without_a_key_a_request_is_answered_as_with_one(asked, make_api):
     assert REPLAYED not in answers[0].headers
 
 
-@every_change
+@each_kind_of_change
 def test_another_request_with_the_key_is_refused_and_changes_nothing(
     asked, client, count
 ):
@@ -106,7 +111,7 @@ def test_another_request_with_the_key_is_refused_and_changes_nothing(
     require_same(first, client.send(asked, key))
 
 
-@every_change
+@each_kind_of_change
 def test_a_refusal_is_replayed_too(asked, client, count):
     key, before = new_key(), count()
     wrong = asked.with_wrong()
@@ -128,7 +133,7 @@ def held(url: str, organisation_id: int, key: str):
         yield
 
 
-@every_change
+@each_kind_of_change
 def test_while_a_request_is_carried_out_its_key_is_refused_at_once(
     asked, client, count, service_database
 ):
@@ -148,7 +153,7 @@ def test_while_a_request_is_carried_out_its_key_is_refused_at_once(
     assert REPLAYED not in done.headers
 
 
-@every_change
+@each_kind_of_change
 def test_nobody_is_shown_an_answer_without_a_good_token_and_its_grant(
     asked, client, count
 ):
@@ -166,7 +171,7 @@ def test_nobody_is_shown_an_answer_without_a_good_token_and_its_grant(
     assert count() == after
 
 
-@every_change
+@each_kind_of_change
 def test_another_token_of_the_organisation_is_refused_the_key(asked, client, count):
     key, other = new_key(), client.with_grants(EVERY_GRANT)
     client.send(asked, key)
@@ -186,11 +191,12 @@ def test_the_key_of_another_organisation_is_another_key(make_api: MakeApi):
         assert REPLAYED not in answer.headers
 
 
-@pytest.mark.parametrize(
-    "key", ["a b", '"open', '"a" b', "x" * 256, '""', "\xe9", "", "a\tb"]
-)
 @pytest.mark.both_servers(second="soak")
-@pytest.mark.parametrize("asked", ADDING, ids=lambda asked: asked.name)
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    diagonal(ADDING, ["a b", '"open', '"a" b', "x" * 256, '""', "\xe9", "", "a\tb"]),
+    ids=str,
+)
 def test_what_is_no_key_is_refused_and_nothing_is_done(asked, key, client, count):
     before = count()
 

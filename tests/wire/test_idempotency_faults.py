@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import requests
 
+from tests.thinning import thinned
 from tests.wire import stored
 from tests.wire.keyed import (
     CHANGING,
@@ -53,8 +54,21 @@ ONE_OF_EACH = [
     }
 ]
 
-one_of_each = pytest.mark.parametrize(
-    "asked", ONE_OF_EACH, ids=lambda asked: asked.name
+# One of each way to read a request; the proxy cuts below all of them.
+ONE_OF_EACH_DIALECT = {
+    "dncInsert",
+    "importList",
+    "deleteRecord",
+    "internalDnc add",
+    "nonAgentApiByQuery add_dnc_phone",
+}
+one_of_each_dialect = pytest.mark.parametrize(
+    "asked",
+    thinned(
+        ONE_OF_EACH,
+        [one for one in ONE_OF_EACH if one.name in ONE_OF_EACH_DIALECT],
+    ),
+    ids=lambda asked: asked.name,
 )
 
 
@@ -100,7 +114,7 @@ def send_until_settled(client: Client, asked: Asked, key: str) -> requests.Respo
         time.sleep(0.1)
 
 
-@one_of_each
+@one_of_each_dialect
 def test_a_commit_whose_answer_was_lost_is_settled_by_asking_again(
     asked, client, reached
 ):
@@ -151,7 +165,7 @@ def test_a_worker_killed_between_commit_and_answer_leaves_the_answer_behind(
     assert count(reached) == after
 
 
-@one_of_each
+@one_of_each_dialect
 def test_what_was_cut_off_before_the_commit_is_done_when_asked_again(
     asked, client, reached
 ):

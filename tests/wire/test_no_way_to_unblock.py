@@ -220,7 +220,7 @@ with_grants = pytest.mark.parametrize("grants", GRANTS.values(), ids=GRANTS.keys
 def test_no_sequence_of_operations_unblocks_without_the_grant(
     grants: frozenset[Grant], api: Api, service_database: str
 ) -> None:
-    hold_out(attack(api, service_database, grants, seed=2026), 2)
+    hold_out(attack(api, service_database, grants, seed=2026), 1)
 
 
 @pytest.mark.soak

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from app.domain.access import Grant
+from tests.thinning import diagonal
 from tests.wire.answers import FORBIDDEN, refusal
 from tests.wire.service import Api
 
@@ -70,8 +71,7 @@ def state(api: Api) -> tuple[Any, Any]:
     return api.search(), api.call("leads/search")["data"]["entries"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("operation", "way"), diagonal(OPERATIONS, WAYS))
 def test_every_operation_takes(operation, way, api):
     url, fields = prepared(api, operation)
 
@@ -197,9 +197,11 @@ def require_refused(
     assert answer.json() == refusal(code, text)
 
 
-@pytest.mark.parametrize("way", ["POST of a form", "GET with a query", "JSON"])
 @pytest.mark.parametrize("token", [None, "", "nobody's", "dncd_"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "way"),
+    diagonal(OPERATIONS, ["POST of a form", "GET with a query", "JSON"]),
+)
 def test_401_is_answered_to_a_token(operation, token, way, api):
     url, fields = prepared(api, operation)
     before = state(api)
@@ -211,8 +213,7 @@ def test_401_is_answered_to_a_token(operation, token, way, api):
     assert state(api) == before
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("operation", "way"), diagonal(OPERATIONS, WAYS))
 def test_403_is_answered_to_a_token_that_may_only_check(operation, way, api):
     url, fields = prepared(api, operation)
     before = state(api)
@@ -236,8 +237,9 @@ def test_404_is_answered_to_the_path(path, method, api):
     require_refused(answer, 404, 404, "Not Found")
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "method"), diagonal(OPERATIONS, ["PUT", "PATCH", "DELETE"])
+)
 def test_405_is_answered_with_the_methods_that_are_allowed(operation, method, api):
     url, fields = prepared(api, operation)
     before = state(api)
@@ -263,8 +265,9 @@ def test_no_method_is_named_as_allowed_and_then_refused(api):
     assert set(answers.values()) == {200}, answers
 
 
-@pytest.mark.parametrize("way", ["POST of a form", "multipart", "JSON"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "way"), diagonal(OPERATIONS, ["POST of a form", "multipart", "JSON"])
+)
 def test_413_is_answered_to_a_body_that_is_too_large(operation, way, api):
     url, fields = prepared(api, operation)
     before = state(api)
@@ -275,8 +278,10 @@ def test_413_is_answered_to_a_body_that_is_too_large(operation, way, api):
     assert state(api) == before
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "text/json"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    diagonal(OPERATIONS, ["text/plain", "application/xml", "text/json"]),
+)
 def test_415_is_answered_to_a_body_of_another_kind(operation, kind, api):
     url, fields = prepared(api, operation)
     before = state(api)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from app.domain.access import Grant
+from tests.thinning import diagonal
 from tests.wire.vicidial import (
     CAMPAIGN,
     GROUP,
@@ -30,34 +31,34 @@ FUNCTIONS = {
     "delete_fpg_phone": FPG,
 }
 CHANGING = [name for name in FUNCTIONS if name != "check_phone_number"]
-NO_NUMBER_OF_THE_PLAN = [
-    pytest.param(None, id="none"),
-    pytest.param("", id="an empty one"),
-    pytest.param("72755", id="five digits"),
-    pytest.param("727555", id="six digits"),
-    pytest.param("7275551212121", id="thirteen digits"),
-    pytest.param("727555121212121212121", id="twenty-one digits"),
-    pytest.param("727CALLNOW", id="letters"),
-    pytest.param("727XXXXXXX", id="an area code"),
-    pytest.param("٧٢٧٥٥٥١٢١٢", id="digits that are not ASCII"),
-    pytest.param("anonymous", id="a word"),
-    pytest.param(f"{NUMBER},", id="a list with nothing at its end"),
-    pytest.param(f"{NUMBER},123456", id="a list with what is none in it"),
-    pytest.param(f"{NUMBER};{OTHER}", id="a list with another separator"),
-    pytest.param(f"{NUMBER}\0", id="one with NUL"),
-]
-NO_CAMPAIGN = [
-    pytest.param(None, id="none"),
-    pytest.param("", id="an empty one"),
-    pytest.param("T", id="one character"),
-    pytest.param("x" * 31, id="thirty-one characters"),
-    pytest.param("NOSUCH", id="an unknown one"),
-    pytest.param("testcamp", id="one in another case"),
-    pytest.param("0", id="0"),
-    pytest.param("-1", id="-1"),
-    pytest.param("00", id="00"),
-    pytest.param(GROUP, id="a filter phone group"),
-]
+NO_NUMBER_OF_THE_PLAN = {
+    "none": None,
+    "an empty one": "",
+    "five digits": "72755",
+    "six digits": "727555",
+    "thirteen digits": "7275551212121",
+    "twenty-one digits": "727555121212121212121",
+    "letters": "727CALLNOW",
+    "an area code": "727XXXXXXX",
+    "digits that are not ASCII": "٧٢٧٥٥٥١٢١٢",
+    "a word": "anonymous",
+    "a list with nothing at its end": f"{NUMBER},",
+    "a list with what is none in it": f"{NUMBER},123456",
+    "a list with another separator": f"{NUMBER};{OTHER}",
+    "one with NUL": f"{NUMBER}\0",
+}
+NO_CAMPAIGN = {
+    "none": None,
+    "an empty one": "",
+    "one character": "T",
+    "thirty-one characters": "x" * 31,
+    "an unknown one": "NOSUCH",
+    "one in another case": "testcamp",
+    "0": "0",
+    "-1": "-1",
+    "00": "00",
+    "a filter phone group": GROUP,
+}
 
 
 @pytest.fixture(params=["documented", "live"])
@@ -152,9 +153,11 @@ def test_a_group_is_needed_for(function, group, box):
     )
 
 
-@pytest.mark.parametrize("number", NO_NUMBER_OF_THE_PLAN)
-@pytest.mark.parametrize("function", CHANGING)
-def test_a_list_takes_no_number_that_is(number, function, box):
+@pytest.mark.parametrize(
+    ("what", "function"), diagonal(NO_NUMBER_OF_THE_PLAN, CHANGING)
+)
+def test_a_list_takes_no_number_that_is(what, function, box):
+    number = NO_NUMBER_OF_THE_PLAN[what]
     asked = FUNCTIONS[function] | {"phone_number": number}
     before = box.listed()
 
@@ -169,9 +172,11 @@ def test_a_list_takes_no_number_that_is(number, function, box):
     assert box.listed() == before
 
 
-@pytest.mark.parametrize("campaign", NO_CAMPAIGN)
-@pytest.mark.parametrize("function", ["add_dnc_phone", "delete_dnc_phone"])
-def test_no_list_is_meant_by(function, campaign, box):
+@pytest.mark.parametrize(
+    ("what", "function"), diagonal(NO_CAMPAIGN, ["add_dnc_phone", "delete_dnc_phone"])
+)
+def test_no_list_is_meant_by(what, function, box):
+    campaign = NO_CAMPAIGN[what]
     said = box.say(function, **DNC | {"campaign_id": campaign})
 
     assert said == box.words(
@@ -189,11 +194,12 @@ def test_what_is_no_function_is_told_so_once_the_login_is_good(function, box):
     assert "Login incorrect" in box.say(function, **{"pass": "wrong"})
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize(
-    ("source", "echo"), [("t", "t"), ("", ""), (None, ""), ("-t-", "t"), ("é!", "")]
+    ("function", "shown"),
+    diagonal(FUNCTIONS, [("t", "t"), ("", ""), (None, ""), ("-t-", "t"), ("é!", "")]),
 )
-def test_a_source_has_two_letters_or_digits(source, echo, function, box):
+def test_a_source_has_two_letters_or_digits(function, shown, box):
+    source, echo = shown
     assert box.say(function, **FUNCTIONS[function], source=source) == box.words(
         f"ERROR: Invalid Source - {echo}\nERROR: Invalid Source - {echo}|\n",
         f"ERROR: Invalid Source - {echo}\nERROR: Invalid Source: |{echo}|\n",

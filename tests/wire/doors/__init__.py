@@ -6,7 +6,7 @@ or an error in that dialect's own words; an answer that is neither of them fails
 test that got it, and so does a look-up that says neither "listed" nor "not listed".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tests.wire.doors.convoso import Convoso
 from tests.wire.doors.dncscrub import Dncscrub
@@ -58,6 +58,6 @@ def say_listed(
     return {lookup for lookup, listed in answers.items() if listed}
 
 
-def name_lookups(lookups: Iterable[tuple[str, str]]) -> list[str]:
-    """Return what a test that uses these look-ups calls them."""
-    return [f"{door}'s {lookup}" for door, lookup in lookups]
+def name_value(value: str | tuple[str, str]) -> str:
+    """Return what a test calls a door, or one of LOOKUPS."""
+    return value if isinstance(value, str) else "'s ".join(value)
