@@ -22,28 +22,36 @@ CLAIM = """
     RETURNING id
 """
 
-# Erased before, and listed again since: one of the two is enough.
-MERGE = """
-    DELETE FROM dnc_entry AS entry
-    WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
-      AND EXISTS (
-          SELECT FROM dnc_entry AS erased
-          WHERE erased.organisation_id = %(organisation_id)s
-            AND erased.e164 = %(stand_in)s
-            AND erased.campaign_id = entry.campaign_id
-            AND (CASE WHEN erased.campaign_id = -1 THEN erased.purpose ELSE '' END)
-                = (CASE WHEN entry.campaign_id = -1 THEN entry.purpose ELSE '' END)
-      )
-    RETURNING id
-"""
-
+# What was erased before, and is listed again since, is merged with that. All at one
+# instant: what is listed after it is hidden neither beside that nor without it.
 HIDE = """
-    UPDATE dnc_entry
-    SET e164 = %(stand_in)s, reason = NULL, evidence = NULL,
-        operation_id = %(operation_id)s, revised = true,
-        valid_from = greatest(now(), valid_from + interval '1 microsecond')
-    WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
-    RETURNING id
+    WITH listed AS (
+        SELECT entry.id, erased.id IS NOT NULL AS was_erased
+        FROM dnc_entry AS entry
+        LEFT JOIN dnc_entry AS erased
+               ON erased.organisation_id = %(organisation_id)s
+              AND erased.e164 = %(stand_in)s
+              AND erased.campaign_id = entry.campaign_id
+              AND (CASE WHEN erased.campaign_id = -1 THEN erased.purpose ELSE '' END)
+                  = (CASE WHEN entry.campaign_id = -1 THEN entry.purpose ELSE '' END)
+        WHERE entry.organisation_id = %(organisation_id)s AND entry.e164 = %(e164)s
+    ),
+    merged AS (
+        DELETE FROM dnc_entry
+        WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
+          AND id IN (SELECT id FROM listed WHERE was_erased)
+        RETURNING id
+    ),
+    hidden AS (
+        UPDATE dnc_entry
+        SET e164 = %(stand_in)s, reason = NULL, evidence = NULL,
+            operation_id = %(operation_id)s, revised = true,
+            valid_from = greatest(now(), valid_from + interval '1 microsecond')
+        WHERE organisation_id = %(organisation_id)s AND e164 = %(e164)s
+          AND id IN (SELECT id FROM listed WHERE NOT was_erased)
+        RETURNING id
+    )
+    SELECT id FROM merged UNION ALL SELECT id FROM hidden
 """
 
 _VERSION = """
@@ -152,8 +160,7 @@ def hide(tx: Open, operation_id: int, e164: int, stand_in: int) -> int:
         "e164": e164,
         "stand_in": stand_in,
     }
-    merged = tx.fetch(MERGE, parameters)
-    return len(merged) + len(tx.fetch(HIDE, parameters))
+    return len(tx.fetch(HIDE, parameters))
 
 
 def find_of_number(tx: Open, e164: int) -> list[Past]:
