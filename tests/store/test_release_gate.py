@@ -31,8 +31,8 @@ ENDS = {
     "store/entries.py: REVISE": "services/revisions.py asks the gate",
     "store/batches.py: RELEASE": "takes a Leave",
     "store/organisations.py: SWITCH_CHECKING": "its service asks the gate",
-    "store/erasures.py: HIDE": "what it changes goes on blocking, by a stand-in",
-    "store/erasures.py: MERGE": "another entry blocks the same",
+    "store/erasures.py: HIDE": "what it changes goes on blocking, by a stand-in; "
+    "what it ends, another entry blocks the same",
 }
 _ENDING = re.compile(
     r"(DELETE\s+FROM|UPDATE)\s+dnc_entry\b(?!_)|SET\s+checking_enabled", re.IGNORECASE
