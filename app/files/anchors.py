@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from app.audit.verify import Anchor, read_anchors
-from app.files.disk import sync_folder
+from app.disk import sync_folder
 
 __all__ = ["Anchor", "append", "every", "files", "newest", "note", "read_anchors"]
 

@@ -7,9 +7,9 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from app.disk import sync_folder
 from app.domain.errors import KeyRefused
 from app.domain.keys import SECRET_BYTES, Key
-from app.files.disk import sync_folder
 
 _WRITTEN = re.compile(rb"[0-9a-f]{64}\n?")
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from app.disk import sync_folder
 from app.domain.errors import BackupRefused
 
 DUMP, MANIFEST = "database.dump", "manifest.json"
@@ -90,7 +91,7 @@ def forming(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
             file.flush()
             os.fsync(file.fileno())
         Path(name).rename(path)
-        _flush_directory(path.parent)
+        sync_folder(path.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             Path(name).unlink()
@@ -152,11 +153,3 @@ def _header(name: str, size: int, made_at: float) -> bytes:
 
 def _pad(file: BinaryIO, size: int) -> None:
     file.write(bytes(-size % _RECORD))
-
-
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

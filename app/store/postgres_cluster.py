@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.disk import sync_folder
 from app.store.postgres_binaries import (
     ENVIRONMENT,
     Account,
@@ -144,16 +145,10 @@ def initialise(home: Home, account: Account, binaries: Binaries) -> None:
         shutil.rmtree(forming, ignore_errors=True)
         raise ServerDidNotStart(f"initdb failed:\n{end_of(made.stdout)}")
     cluster.rename(home.cluster)
-    _flush(home.root)
+    sync_folder(home.root)
     shutil.rmtree(forming, ignore_errors=True)
 
 
 def end_of(told: str) -> str:
     """Return the last lines, for a message."""
     return "\n".join(told.strip().splitlines()[-10:])
-
-
-def _flush(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
