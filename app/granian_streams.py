@@ -13,8 +13,8 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from threading import Condition
@@ -132,43 +132,28 @@ class Pipes:
         One that is not sent to its end is cut off, for granian would end it in order.
         Raises what getting the parts raises.
         """
+        with self._counted():
+            pipe = Path(self._folder.name, str(next(self._numbers)))
+            os.mkfifo(pipe, 0o600)
+            try:
+                proto.response_file(status, headers, str(pipe))
+                writing = _open_read(pipe)
+            finally:
+                pipe.unlink()
+            if writing is not None:
+                _write_all(writing, parts, client)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Let ``wait_until_closed`` wait for the block."""
         with self._changing:
             self._in_use += 1
         try:
-            self._answer(proto, status, headers, parts, client)
+            yield
         finally:
             with self._changing:
                 self._in_use -= 1
                 self._changing.notify_all()
-
-    def _answer(
-        self,
-        proto: Any,
-        status: int,
-        headers: Headers,
-        parts: Iterable[bytes],
-        client: str,
-    ) -> None:
-        pipe = Path(self._folder.name, str(next(self._numbers)))
-        os.mkfifo(pipe, 0o600)
-        try:
-            proto.response_file(status, headers, str(pipe))
-            writing = _open_read(pipe)
-        finally:
-            pipe.unlink()
-        if writing is None:
-            return
-        try:
-            for part in parts:
-                if part and not _write(writing, part):
-                    _log.info("client_gone")
-                    _cut_off(client)
-                    return
-        except BaseException:
-            _cut_off(client)
-            raise
-        finally:
-            os.close(writing)
 
 
 def _open_read(pipe: Path) -> int | None:
@@ -182,6 +167,21 @@ def _open_read(pipe: Path) -> int | None:
                 raise
         time.sleep(OPEN_AGAIN_SECONDS)
     return None
+
+
+def _write_all(writing: int, parts: Iterable[bytes], client: str) -> None:
+    """Write *parts* and close; cut *client* off if it does not get all of them."""
+    try:
+        for part in parts:
+            if part and not _write(writing, part):
+                _log.info("client_gone")
+                _cut_off(client)
+                return
+    except BaseException:
+        _cut_off(client)
+        raise
+    finally:
+        os.close(writing)
 
 
 def _write(writing: int, part: bytes) -> bool:

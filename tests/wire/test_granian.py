@@ -95,7 +95,7 @@ def run_hesitant(port: int) -> None:
     close = os.close
 
     def close_late(descriptor: int) -> None:
-        if sys._getframe(1).f_code is granian_streams.Pipes._answer.__code__:
+        if sys._getframe(1).f_code is granian_streams._write_all.__code__:
             time.sleep(0.5)
         close(descriptor)
 
