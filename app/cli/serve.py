@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -65,12 +66,19 @@ class Service(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
     def load(self) -> Any:
         """Return the application of one worker, made after the fork."""
-        request_log.configure()
-        metrics.share_between_workers()
-        app = build_app(self._settings, self._url, rates=self._rates)
-        # It stays as long as the worker does, like all that was imported for it.
-        gc.freeze()
-        return app
+        return _begin_worker(
+            partial(build_app, self._settings, self._url, rates=self._rates)
+        )
+
+
+def _begin_worker(build: Callable[[], Flask]) -> Flask:
+    """Return the application of this worker, which *build* makes."""
+    request_log.configure()
+    metrics.share_between_workers()
+    app = build()
+    # It stays as long as the worker does, like all that was imported for it.
+    gc.freeze()
+    return app
 
 
 _log = structlog.get_logger()
@@ -87,10 +95,10 @@ def run_granian(settings: Settings, url: str) -> None:
     """Serve with granian until it is told to stop."""
 
     def make_app() -> tuple[Flask, LoopLane]:
-        request_log.configure()
-        metrics.share_between_workers()
-        app = build_app(settings, url, at_end=granian_server.at_worker_end, rates=rates)
-        gc.freeze()
+        at_end = granian_server.at_worker_end
+        app = _begin_worker(
+            partial(build_app, settings, url, at_end=at_end, rates=rates)
+        )
         return app, loop_lane.find(app)
 
     granian_server = _granian_server()
