@@ -189,12 +189,10 @@ def read_all_plain(texts: Sequence[str], calling_code: str) -> list[int] | None:
 
     Then each has to be looked at. Raises TypeError if one of them is no text.
     """
+    if calling_code != NANP_CALLING_CODE:
+        return None
     together = ",".join(texts)
-    if (
-        calling_code == NANP_CALLING_CODE
-        and together.count(",") == len(texts) - 1
-        and _ALL_PLAIN.fullmatch(together)
-    ):
+    if together.count(",") == len(texts) - 1 and _ALL_PLAIN.fullmatch(together):
         return plain_nanp_keys(texts)
     return None
 

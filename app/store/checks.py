@@ -204,15 +204,25 @@ def find_listed(
 
     A statement looks up one of the *pieces*, while the rows of another are taken.
     """
+    return look_up_pieces(tx, FIND_LISTED, pieces, with_reasons=with_reasons)
+
+
+def look_up_pieces(
+    tx: Open,
+    statement: LiteralString,
+    pieces: Iterable[Sequence[int]],
+    **others: object,
+) -> Iterator[Row]:
+    """Yield what *statement*, with *others*, finds of the numbers of each piece."""
     asked = (
         {
             "organisation_id": tx.organisation_id,
             "e164s": write_numbers(piece),
-            "with_reasons": with_reasons,
+            **others,
         }
         for piece in pieces
     )
-    return chain.from_iterable(tx.fetch_each(FIND_LISTED, asked))
+    return chain.from_iterable(tx.fetch_each(statement, asked))
 
 
 def _call_for(

@@ -7,7 +7,6 @@ settled (see ``instants``).
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import LiteralString
 
 from app.domain.entries import Entry, EntryFilter, Page
@@ -15,7 +14,7 @@ from app.domain.erasure import StandIns
 from app.domain.rules import Listed
 from app.store import searches
 from app.store.arrays import write_numbers
-from app.store.checks import Row
+from app.store.checks import Row, look_up_pieces
 from app.store.entries import COLUMNS
 from app.store.transactions import Open, Tx
 
@@ -84,16 +83,9 @@ def find_listed(
     tx: Open, pieces: Iterable[Sequence[int]], as_of: datetime, *, with_reasons: bool
 ) -> Iterator[Row]:
     """Yield of every entry that the numbers had what Row has."""
-    asked = (
-        {
-            "organisation_id": tx.organisation_id,
-            "e164s": write_numbers(piece),
-            "as_of": as_of,
-            "with_reasons": with_reasons,
-        }
-        for piece in pieces
+    return look_up_pieces(
+        tx, FIND_LISTED, pieces, as_of=as_of, with_reasons=with_reasons
     )
-    return chain.from_iterable(tx.fetch_each(FIND_LISTED, asked))
 
 
 def search(
