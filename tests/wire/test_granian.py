@@ -79,27 +79,31 @@ def run_late(port: int) -> None:
 
 
 def run_ended(port: int) -> None:
-    """Tell each worker to end just before its loop runs."""
-    begin = granian_server.Worker.__rsgi_init__
+    """Tell each worker to end before its loop runs."""
+    begin = granian_server._begin_worker
 
-    def begin_and_end(self: granian_server.Worker, loop: Any) -> None:
-        begin(self, loop)
+    def begin_and_end(parent: int) -> None:
+        begin(parent)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    granian_server.Worker.__rsgi_init__ = begin_and_end  # type: ignore[method-assign]
+    granian_server._begin_worker = begin_and_end
     run(port)
 
 
 def run_hesitant(port: int) -> None:
-    """Take long to close what an answer came through."""
-    close = os.close
+    """Take long to cut off an answer that is waited for, and to close what it used."""
+    close, cut_off = os.close, granian_streams._cut_off
 
     def close_late(descriptor: int) -> None:
         if sys._getframe(1).f_code is granian_streams._write_all.__code__:
             time.sleep(0.5)
         close(descriptor)
 
-    os.close = close_late
+    def cut_off_late(*clients: str) -> None:
+        time.sleep(0.2)
+        cut_off(*clients)
+
+    os.close, granian_streams._cut_off = close_late, cut_off_late
     run(port)
 
 
