@@ -2,7 +2,7 @@
 
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -61,9 +61,10 @@ def check(  # noqa: PLR0913, PLR0917  one parameter an option
     exit status is 0 if it may be called and 1 if not.
     """
     with services_for(organisation) as (services, caller):
-        code = phone_code or caller.organisation.default_phone_code
         question = Question(
-            number=phone.read(number, phone.read_calling_code(code)),
+            number=phone.read(number, phone.read_calling_code(phone_code))
+            if phone_code
+            else phone.read_for_certain(number, caller.organisation.default_phone_code),
             campaign=scopes.read_called_campaign(campaign),
         )
         checks = services.checks
@@ -122,13 +123,14 @@ def scrub(  # noqa: PLR0913, PLR0917  one parameter an option
             phone_code=phone_code_column,
             default_phone_code=phone_code or caller.organisation.default_phone_code,
         )
-        marked = services.scrubs.scrub(
+        scrubbing = services.scrubs.scrub(
             caller,
             LeadList(iter(partial(read, PART_BYTES), b""), columns),
             scopes.read_called_campaign(campaign),
             None if only == "all" else Status(only),
             counts,
         )
+        marked = stack.enter_context(closing(scrubbing))
         write = stack.enter_context(written(output))
         hidden = output == STANDARD and sys.stdout.isatty()
         bar = stack.enter_context(progress_bar(hidden=hidden))
@@ -159,4 +161,8 @@ def _in_words(verdict: Verdict) -> str:
 
 
 def _as_json(verdict: Verdict) -> str:
-    return json.dumps(asdict(verdict), default=str)
+    matches = [
+        {"entry": match.entry._asdict(), "rule": match.rule}
+        for match in verdict.matches
+    ]
+    return json.dumps({**verdict._asdict(), "matches": matches}, default=str)

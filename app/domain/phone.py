@@ -127,6 +127,19 @@ def read_with_default(text: str, default_calling_code: str) -> PhoneNumber:
     return read(text, code)
 
 
+def read_for_certain(text: str, default_calling_code: str) -> PhoneNumber:
+    """
+    Return the number that *text* spells, as ``read_with_default`` does.
+
+    Raises NumberInvalid also where its ``+`` may be one too many: of the other number
+    somebody would else be told that it is not listed.
+    """
+    number = read_with_default(text, default_calling_code)
+    if may_be_national(number, default_calling_code):
+        raise NumberInvalid
+    return number
+
+
 def refuse_lost_plus(text: str, number: PhoneNumber) -> None:
     """
     Raise NumberInvalid if *text*, read as *number*, may have lost a ``+`` to its form.
@@ -255,6 +268,25 @@ def read_with_code(text: str, default_calling_code: str) -> PhoneNumber:
     ):
         raise NumberInvalid
     return found
+
+
+def may_have_gained_plus(number: PhoneNumber, default_calling_code: str) -> bool:
+    """
+    Whether somebody may have put a ``+`` before a number of *default_calling_code*.
+
+    Nobody has *number*, as which it was read, and there its digits are a possible one.
+    """
+    return not _is_assigned(number) and may_be_national(number, default_calling_code)
+
+
+def may_be_national(number: PhoneNumber, default_calling_code: str) -> bool:
+    """Whether the digits of another country's *number* are possible in that of ours."""
+    if number.calling_code == default_calling_code:
+        return False
+    with suppress(NumberInvalid):
+        read(f"{number.calling_code}{number.national}", default_calling_code)
+        return True
+    return False
 
 
 def is_whole(number: PhoneNumber) -> bool:

@@ -8,6 +8,7 @@ purpose (which blocks every campaign of that purpose), anything else a campaign.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from app.domain.errors import CampaignUnknown, PurposeInvalid
 
@@ -129,6 +130,7 @@ class Scope:
         return self.campaign_id == ORGANISATION_LIST or self == other
 
 
+@lru_cache(maxsize=4096)
 def scope_of(campaign_id: int, purpose: str | None) -> Scope:
     """Return the list that an entry is on; elsewhere than on -1 a purpose is a note."""
     return Scope(campaign_id, purpose if campaign_id == PURPOSE_LIST else None)

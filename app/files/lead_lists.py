@@ -22,7 +22,7 @@ from app.domain.errors import (
     RowTooLong,
     TextNotUtf8,
 )
-from app.files import headers
+from app.files import headers, spellings
 
 # No row of leads is longer; what is, would have to be held whole.
 ROW_LENGTH = 64 * 1024
@@ -67,9 +67,8 @@ class LeadList:
 
         Raises also CallingCodeInvalid for the default code.
         """
-        self._read_default = phone.bulk_reader(
-            phone.read_calling_code(columns.default_phone_code)
-        )
+        self._default_code = phone.read_calling_code(columns.default_phone_code)
+        self._read_default = phone.bulk_reader(self._default_code)
         self._readers: dict[str, Callable[[str], int]] = {"": self._read_default}
         self._line = 0
         self._lines = self._read_lines(source)
@@ -157,9 +156,19 @@ class LeadList:
             else:
                 key = self._reader(cells[self._code])(cells[self._number])
         except (NumberInvalid, CallingCodeInvalid, IndexError):
-            block.keys.append(None)
+            block.keys.append(self._read_carefully(cells))
         else:
             block.keys.append(key)
+
+    def _read_carefully(self, cells: Sequence[str]) -> int | None:
+        """Return the key of what a spreadsheet made of a number, None if it is none."""
+        with suppress(NumberInvalid, CallingCodeInvalid, IndexError):
+            spelling = spellings.without_habits(cells[self._number])
+            code = "" if self._code is None else cells[self._code]
+            if code:
+                return self._reader(code)(spelling)
+            return phone.read_for_certain(spelling, self._default_code).e164
+        return None
 
     def _reader(self, code: str) -> Callable[[str], int]:
         reader = self._readers.get(code)

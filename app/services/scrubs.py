@@ -1,6 +1,6 @@
 """Lists of leads, of any size, row by row: who may be called?"""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,7 +59,7 @@ class Scrubs:
         campaign: CampaignReference | None,
         only: Status | None,
         counts: Counts,
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """
         Yield *leads* as CSV with what is said of each row, and keep *counts*.
 

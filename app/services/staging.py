@@ -26,12 +26,12 @@ from app.domain.errors import (
     ReasonInvalid,
 )
 from app.domain.phone import PhoneNumber
+from app.files import spellings
 from app.files.blocks import Block
 from app.files.evidence import read_evidence
 from app.files.lists import NumberList
 from app.files.rejects import Reject, RejectsFile
 from app.files.tables import Column, Rows, Table
-from app.services import spellings
 from app.services.directory import Directory, Rejected
 
 FIRST_REJECTS = 20
@@ -190,6 +190,8 @@ class Staging:
         try:
             if calling_code is None and spelling.startswith(_INTERNATIONAL):
                 (number,) = phone.read_in_any_code(spelling, default)
+                if phone.may_have_gained_plus(number, default):
+                    raise Rejected(Cause.NUMBER_PLUS)
             else:
                 number = phone.read(spelling, calling_code or default)
         except NumberInvalid:
@@ -217,10 +219,11 @@ class Staging:
         except CallingCodeInvalid:
             raise Rejected(Cause.CALLING_CODE) from None
         except ReasonInvalid:
-            long = len(said[Column.REASON]) > texts.REASON_LENGTH
-            raise Rejected(Cause.REASON_LONG if long else Cause.REASON_TEXT) from None
+            raise Rejected(_explain_reason(said[Column.REASON])) from None
         except PurposeInvalid:
-            raise Rejected(Cause.PURPOSE_TEXT) from None
+            filters = said[Column.PURPOSE] == texts.NOT_BLANK_TEXT
+            cause = Cause.PURPOSE_FILTER if filters else Cause.PURPOSE_TEXT
+            raise Rejected(cause) from None
         campaign_id = self._campaign(said)
         purpose = self._directory.require_purpose(
             campaign_id, purpose or self._defaults.purpose
@@ -297,6 +300,13 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
         return lambda _: ()
     # Of one place alone itemgetter makes no tuple.
     return itemgetter(*places, places[0])
+
+
+def _explain_reason(text: str) -> Cause:
+    if text == texts.NOT_BLANK_TEXT:
+        return Cause.REASON_FILTER
+    long = len(text) > texts.REASON_LENGTH
+    return Cause.REASON_LONG if long else Cause.REASON_TEXT
 
 
 def _staged(number: PhoneNumber) -> str:

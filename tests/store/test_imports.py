@@ -1,6 +1,7 @@
 """An import is one operation and one transaction, whatever the file holds."""
 
 import io
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -146,6 +147,9 @@ REJECTED = [
     ("5551234567.0,1,0,,,,", Cause.DECIMAL),
     ("555123\x004567,1,0,,,,", Cause.NUL),
     ("555,1,0,,,,", Cause.NUMBER_IMPOSSIBLE),
+    ("+5551234567,,0,,,,", Cause.NUMBER_PLUS),
+    ("5551234567,1,0,,,-NOTBLANK-,", Cause.REASON_FILTER),
+    ("5551234567,1,0,,-NOTBLANK-,,", Cause.PURPOSE_FILTER),
     ("+442071838750,1,0,,,,", Cause.NUMBER_IMPOSSIBLE),
     ("5551234567,999,0,,,,", Cause.CALLING_CODE),
     ("5551234567,1,4711,,,,", Cause.CAMPAIGN),
@@ -179,12 +183,32 @@ def test_a_row_is_rejected_for(services, caller, database_url):
     assert (report.read, report.rejected) == (len(REJECTED) + 1, len(REJECTED))
     first = [reject.cause for reject in report.first_rejects]
     assert first == [cause for _, cause in REJECTED][: len(first)]
-    assert report.causes[Cause.FUTURE] == 1
+    assert report.causes == Counter(cause for _, cause in REJECTED)
     assert entries(database_url, "e164") == []
     rest = import_text(services, caller, text + "5550000000,,,,,,\n", skip_invalid=True)
     assert (rest.outcome, rest.inserted) == ("stored", 1)
     assert rest.rejected == len(REJECTED)
     assert entries(database_url, "e164") == [(15550000000,)]
+
+
+def test_what_is_written_for_no_text_at_all_is_none(services, caller, database_url):
+    import_text(services, caller, HEADER + "5550000000,1,0,,-BLANK-,-BLANK-,\n")
+
+    assert entries(database_url, "purpose", "reason") == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "e164"),
+    [("+12015551234", 12015551234), ("+442079460958", 442079460958), ("+201", None)],
+)
+def test_a_plus_means_another_country_where_somebody_can_have_the_number(
+    text, e164, services, caller, database_url
+):
+    # Brazil has no such number; somebody put the plus before one of North America.
+    report = import_text(services, caller, f"{text}\n+5551234567\n", skip_invalid=True)
+
+    assert report.causes[Cause.NUMBER_PLUS] == 1
+    assert entries(database_url, "e164") == ([(e164,)] if e164 else [])
 
 
 def test_rejects_can_be_corrected_and_imported(services, caller):

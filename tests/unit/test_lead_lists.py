@@ -45,6 +45,26 @@ def test_a_column_can_be_named():
     assert rows == [("1,5551234567", KEY)]
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('"=""5551234567"""', KEY),
+        ("'5551234567", KEY),
+        ("\N{NO-BREAK SPACE}555-123-4567", KEY),
+        ("+442079460958", 442079460958),
+        ("00442079460958", 442079460958),
+        # Brazil and Egypt, or North America with a plus too many.
+        ("+5551234567", None),
+        ("+2015551234", None),
+        ("5.55123e9", None),
+    ],
+)
+def test_what_a_spreadsheet_made_of_a_number_is_read_as_in_an_import(text, key):
+    rows = read(f"phone,name\n{text},Ada\n")
+
+    assert rows == [(f"{text},Ada", key)]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_the_one_that_makes_columns(delimiter):
     text = (

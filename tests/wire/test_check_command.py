@@ -23,16 +23,20 @@ def test_the_exit_status_says_whether_a_number_may_be_called(listed):
     clear = listed.run("check", "555-123-4568")
     blocked = listed.run("check", "+1 (555) 123-4567")
     told = listed.run("check", "5551234567", "--json")
+    abroad = listed.run("check", "+442079460958")
     unknown = listed.run("check", "5551234567", "--campaign", "NOSUCH")
     no_number = listed.run("check", "555")
+    # Brazil has none such; without the plus it is the one that is listed.
+    doubtful = listed.run("check", "+5551234567")
 
-    assert (clear.returncode, clear.stdout) == (0, b"may be called\n")
+    for free in (clear, abroad):
+        assert (free.returncode, free.stdout) == (0, b"may be called\n")
     assert blocked.returncode == 1
     assert blocked.stdout.startswith(b"may not be called\n  organisation: on ")
     assert b"reason Asked" in blocked.stdout
     verdict = json.loads(told.stdout)
     assert (told.returncode, verdict["callable"]) == (1, False)
-    for refused in (unknown, no_number):
+    for refused in (unknown, no_number, doubtful):
         assert (refused.returncode, refused.stdout) == (1, b"")
         assert refused.stderr.startswith(b"Error: ")
 
@@ -83,6 +87,18 @@ def test_a_list_that_fails_half_way_leaves_the_output_as_it_was(listed, data, wo
     assert (listed.folder / "clean.csv").read_text() == "what was there"
     names = {path.name for path in listed.folder.iterdir()}
     assert names <= {"leads.csv", "clean.csv", "data"}
+
+
+def test_a_reader_that_has_seen_enough_ends_a_scrub_in_one_line(listed):
+    name = listed.write("leads.csv", "phone\n" + "5550000000\n" * 300_000)
+
+    with listed.started("scrub", name) as scrub:
+        assert scrub.stdout.read(10) == b"phone,dnc_"
+        scrub.stdout.close()
+
+        assert scrub.wait(20) == 1
+        (line,) = scrub.stderr.read().decode().splitlines()
+    assert "Broken pipe" in line
 
 
 def test_a_terminal_sees_how_far_a_scrub_is(listed):

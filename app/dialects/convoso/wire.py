@@ -13,8 +13,6 @@ from app.domain.errors import (
     EntryUnknown,
     IdInvalid,
     LeadStatusMissing,
-    PurposeInvalid,
-    ReasonInvalid,
 )
 from app.domain.leads import Lead, LeadDraft, LeadFilter, LeadStatus
 from app.domain.phone import PhoneNumber
@@ -24,9 +22,6 @@ from app.http.envelope import write_json
 from app.http.forms import Fields
 from app.http.paging import read_id
 
-BLANK_TEXT = "-BLANK-"
-NOT_BLANK_TEXT = "-NOTBLANK-"
-
 _YES = {"true", "1", "yes", "on"}
 
 
@@ -35,8 +30,8 @@ def read_draft(fields: Fields) -> Draft:
     return Draft(
         number=_read_number(fields),
         campaign=scopes.read_campaign(fields["campaign_id"]),
-        reason=_read_reason(fields.get("reason", "")),
-        purpose=_read_purpose(fields.get("purpose", "")),
+        reason=texts.read_reason(fields.get("reason", "")),
+        purpose=texts.read_purpose(fields.get("purpose", "")),
     )
 
 
@@ -48,8 +43,8 @@ def read_revision(fields: Fields) -> tuple[int, Revision]:
         campaign=scopes.read_campaign(fields["campaign_id"])
         if fields.get("campaign_id")
         else UNCHANGED,
-        reason=_read_reason(fields["reason"]) if "reason" in fields else UNCHANGED,
-        purpose=_read_purpose(fields["purpose"])
+        reason=texts.read_reason(fields["reason"]) if "reason" in fields else UNCHANGED,
+        purpose=texts.read_purpose(fields["purpose"])
         if fields.get("purpose")
         else UNCHANGED,
     )
@@ -85,9 +80,9 @@ def read_release(
     return (
         _read_number(fields),
         scopes.read_campaign(fields["campaign_id"]),
-        _read_purpose(fields.get("purpose", "")),
+        texts.read_purpose(fields.get("purpose", "")),
         _read_lead_status(fields),
-        _read_reason(fields.get("reason", "")),
+        texts.read_reason(fields.get("reason", "")),
     )
 
 
@@ -216,26 +211,14 @@ def _read_campaign_filter(given: Fields) -> CampaignReference | None:
     return scopes.read_campaign(text) if text else None
 
 
-def _read_reason(text: str) -> str | None:
-    if text == NOT_BLANK_TEXT:
-        raise ReasonInvalid
-    return None if text == BLANK_TEXT else texts.read_reason(text)
-
-
-def _read_purpose(text: str) -> str | None:
-    if text == NOT_BLANK_TEXT:
-        raise PurposeInvalid
-    return None if text == BLANK_TEXT else texts.read_purpose(text)
-
-
 def _read_text_filter(
     text: str | None, read: Callable[[str], str | None]
 ) -> TextFilter | None:
     if text is None:
         return None
-    if text == BLANK_TEXT:
+    if text == texts.BLANK_TEXT:
         return BLANK
-    return NOT_BLANK if text == NOT_BLANK_TEXT else read(text)
+    return NOT_BLANK if text == texts.NOT_BLANK_TEXT else read(text)
 
 
 def _read_lead_status(fields: Fields) -> str | None:

@@ -131,7 +131,8 @@ BATCH_BODY = Body(
                 "type": "array",
                 "maxItems": limits.BATCH_NUMBERS,
                 "items": {"type": "string"},
-                "description": "The numbers, in any spelling.",
+                "description": "The numbers, in any spelling; one of more than 64 "
+                "characters counts as invalid.",
             },
         },
     },
@@ -239,7 +240,7 @@ BATCH_ANSWER = Answers(
                 }
             ],
             "invalid": [
-                {"index": 2, "cause": "not a possible number of its calling code"}
+                {"index": 2, "cause": "not a possible phone number of its calling code"}
             ],
         },
     },

@@ -75,7 +75,7 @@ def read_page(fields: Fields) -> tuple[int, Page]:
 def read_search(fields: Fields, organisation: Organisation) -> EntryText | None:
     """Return what is looked for, or None for everything."""
     try:
-        text = texts.read_reason(fields.get("search", "").strip(" "))
+        text = texts.read_sought(fields.get("search", "").strip(" "))
     except ReasonInvalid as refused:
         raise ParameterInvalid from refused
     if text is None:
