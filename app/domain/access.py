@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.rates import source_of
 
@@ -92,8 +93,7 @@ class Bearer:
     only_inserts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Whoever sent this request: who, through which door, from where."""
 
     organisation: Organisation

@@ -46,8 +46,7 @@ class Call:
     purpose: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """An entry of the number that is asked about."""
 
     id: int
@@ -85,16 +84,14 @@ class Snapshot:
     erasure_mark: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """An entry and the rule by which it blocks calls."""
 
     entry: Listed
     rule: Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """
     The answer to a question, and what it rests on.
 
@@ -173,14 +170,10 @@ def decide(
         for entry in entries
         if (rule := find_rule(scope_of(entry.campaign_id, entry.purpose), call))
     ]
-    matches.sort(key=_strength)
+    if len(matches) > 1:
+        matches.sort(key=_strength)
     blocked = any(blocks(match.rule, call) for match in matches)
-    return Verdict(
-        callable=not (checked and blocked),
-        checked=checked,
-        checked_at=checked_at,
-        matches=tuple(matches),
-    )
+    return Verdict(not (checked and blocked), checked, checked_at, tuple(matches))
 
 
 def judge(question: Question, finding: Finding) -> Verdict:

@@ -227,12 +227,12 @@ def _caller(
     bearer: Bearer, dialect: str, address: str | None, request_id: str
 ) -> Caller:
     return Caller(
-        organisation=bearer.organisation,
-        grants=bearer.grants,
-        token_id=bearer.token_id,
-        actor=bearer.token_name,
-        dialect=dialect,
-        address=address,
-        request_id=request_id,
-        only_inserts=bearer.only_inserts,
+        bearer.organisation,
+        bearer.grants,
+        bearer.token_id,
+        bearer.token_name,
+        dialect,
+        address,
+        request_id,
+        bearer.only_inserts,
     )

@@ -31,9 +31,6 @@ from app.store.transactions import Open
 # So many at once that the database is asked as often as it can answer.
 TOGETHER = 64
 
-# One is on its way while the answers of another are written.
-CALLS = 2
-
 # What one statement looks up: some milliseconds.
 PIECE = 2500
 
@@ -96,7 +93,7 @@ class Checks:
         for index, (caller, _) in enumerate(asked):
             by_organisation.setdefault(caller.organisation.id, []).append(index)
         for organisation_id, indexes in by_organisation.items():
-            scope = _scope(organisation_id)
+            scope = _scope(organisation_id, Plans.ALONG_INDEX)
             try:
                 findings = checks.check(
                     self._database.within(scope),
@@ -128,8 +125,8 @@ class Checks:
         organisation_id = organisations.pop()
         questions = [question for _, question in asked]
         stand_ins = self._pseudonyms.of(organisation_id)
-        within = self._database.within(_scope(organisation_id))
-        begun = checks.begin(within, questions, stand_ins)
+        scope = _scope(organisation_id, Plans.ALONG_INDEX)
+        begun = checks.begin(self._database.within(scope), questions, stand_ins)
         if begun is None:
             raise NotAtOnce
         return Begun(questions, begun)
@@ -197,7 +194,7 @@ class Checks:
     def _asking(self, organisation_id: int) -> Together[Question, Finding]:
         asking = self._together.get(organisation_id)
         if asking is None:
-            scope = _scope(organisation_id)
+            scope = _scope(organisation_id, Plans.ALONG_INDEX)
             asking = self._together.setdefault(
                 organisation_id,
                 Together(
@@ -207,7 +204,6 @@ class Checks:
                         stand_ins=self._pseudonyms.of(organisation_id),
                     ),
                     most=TOGETHER,
-                    calls=CALLS,
                     hopeless=StoreUnavailable,
                 ),
             )
@@ -244,8 +240,8 @@ def _find_call(tx: Open, campaign: CampaignReference | None) -> Call | None:
     return Call(meant.id, meant.purpose)
 
 
-def _scope(organisation_id: int) -> DatabaseScope:
-    return DatabaseScope(organisation_id, plans=Plans.BY_NUMBER, tells=True)
+def _scope(organisation_id: int, plans: Plans = Plans.BY_NUMBER) -> DatabaseScope:
+    return DatabaseScope(organisation_id, plans=plans, tells=True)
 
 
 def _strongest(rows: Iterable[Row], call: Call | None) -> Hits:

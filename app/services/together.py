@@ -31,11 +31,12 @@ class _Waiting(Generic[Question, Answer]):
 
 class Together(Generic[Question, Answer]):
     """
-    Asks on behalf of every thread that waits, a few calls at a time.
+    Asks on behalf of every thread that waits, one call at a time.
 
-    Whoever comes while few ask does so at once. Whoever comes later waits until one of
-    their calls is over, and then one of those who waited asks for all of them: so an
-    answer always rests on a call that began after its question arrived.
+    Whoever comes while nobody asks does so at once. Whoever comes later waits until
+    that call is over, and then one of those who waited asks for all of them: so an
+    answer always rests on a call that began after its question arrived. A second call
+    beside it would only let each ask for fewer.
     """
 
     def __init__(
@@ -43,11 +44,10 @@ class Together(Generic[Question, Answer]):
         ask: Callable[[Sequence[Question]], Sequence[Answer]],
         *,
         most: int,
-        calls: int,
         hopeless: type[Exception],
     ) -> None:
         """
-        Put up to *most* questions to each of up to *calls* calls of *ask* at a time.
+        Put up to *most* questions to each call of *ask*.
 
         What it raises, all of them raise. What is *hopeless* those who wait meanwhile
         raise too, rather than wait for the same again one after the other.
@@ -56,18 +56,18 @@ class Together(Generic[Question, Answer]):
         self._most = most
         self._hopeless = hopeless
         self._lock = Lock()
-        self._calls_left = calls
+        self._is_asking = False
         self._waiting: list[_Waiting[Question, Answer]] = []
 
     def answer(self, question: Question) -> Answer:
         """Return the answer to *question*; raises what asking raises."""
         mine: _Waiting[Question, Answer] = _Waiting(question)
         with self._lock:
-            if self._calls_left:
-                self._calls_left -= 1
-                mine.asks_for = [mine]
-            else:
+            if self._is_asking:
                 self._waiting.append(mine)
+            else:
+                self._is_asking = True
+                mine.asks_for = [mine]
         if not mine.asks_for:
             came = time.monotonic()
             mine.turn.acquire()
@@ -98,7 +98,7 @@ class Together(Generic[Question, Answer]):
                 following[0].asks_for = following
                 following[0].turn.release()
             else:
-                self._calls_left += 1
+                self._is_asking = False
 
     def _take(self, most: int) -> list[_Waiting[Question, Answer]]:
         taken, self._waiting = self._waiting[:most], self._waiting[most:]

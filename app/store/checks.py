@@ -7,7 +7,7 @@ Every statement reads a snapshot of its own and begins at the index of numbers.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 from app.domain.erasure import Names, StandIns
 from app.domain.patience import NotAtOnce
@@ -18,10 +18,10 @@ from app.store.lookups import Lookup, Rows
 from app.store.transactions import Once, Open, Tx
 from app.store.underway import UnderWay
 
-# One row with the instant, then one for each entry of the numbers. OFFSET keeps them
-# looked up one by one: PostgreSQL might rather read the whole organisation, which it
-# takes for small. The first row tells, in place of a reason, with which key numbers
-# that were erased have their stand-ins.
+# One row with the instant, then one for each entry of the numbers. ORDER BY keeps them
+# looked up one by one, each in the order of the index of numbers: PostgreSQL might
+# rather read the whole organisation, which it takes for small. The first row tells, in
+# place of a reason, with which key numbers that were erased have their stand-ins.
 _CHECK: LiteralString = """
     SELECT NULL::bigint AS e164, NULL::bigint AS id, NULL::bigint AS campaign_id,
            NULL::text AS name, NULL::text AS purpose,
@@ -36,7 +36,7 @@ _CHECK: LiteralString = """
     CROSS JOIN LATERAL (
         SELECT * FROM dnc_entry
         WHERE organisation_id = $1::bigint AND e164 = asked.e164
-        OFFSET 0
+        ORDER BY campaign_id
     ) AS entry
     JOIN campaign AS list ON list.organisation_id = $1::bigint
                          AND list.id = entry.campaign_id
@@ -57,15 +57,14 @@ CHECK_FOR_CAMPAIGNS = Lookup(
 """,
 )
 
+# Planned anew for each piece, as one for any few numbers: so it begins at their index
+# however many there are, unless the whole list is read sooner than these few.
 FIND_LISTED = """
-    SELECT entry.e164, entry.id, entry.campaign_id, entry.purpose, entry.inserted_at,
-           CASE WHEN %(with_reasons)s THEN entry.reason END
-    FROM unnest(%(e164s)s::text::bigint[]) AS asked (e164)
-    CROSS JOIN LATERAL (
-        SELECT id, e164, campaign_id, purpose, inserted_at, reason FROM dnc_entry
-        WHERE organisation_id = %(organisation_id)s::bigint AND e164 = asked.e164
-        OFFSET 0
-    ) AS entry
+    SELECT e164, id, campaign_id, purpose, inserted_at,
+           CASE WHEN %(with_reasons)s THEN reason END
+    FROM dnc_entry
+    WHERE organisation_id = %(organisation_id)s::bigint
+      AND e164 = ANY (%(e164s)s::text::bigint[])
 """
 
 SNAPSHOT = """
@@ -88,31 +87,31 @@ def check(
 
     Of numbers that were erased too, by their *stand_ins*. Raises ErasureKeyWrong.
     """
-    numbers = {question.number.e164 for question in questions}
-    names = stand_ins.names(numbers)
-    rows = tx.look_up(*_write(tx.organisation_id, questions, names))
+    asked = _begin_asking(questions, stand_ins)
+    rows = tx.look_up(*_write(tx.organisation_id, asked))
     # The row of the organisation, read with them, tells whether to ask again.
-    while stand_ins.missed(_mark(rows), names):
-        names = stand_ins.names(numbers) or {}
-        rows = tx.look_up(*_write(tx.organisation_id, questions, names))
-    return _read(rows, questions, names)
+    while stand_ins.missed(_mark(rows), asked.names):
+        asked = asked._replace(names=stand_ins.names(asked.e164s) or {})
+        rows = tx.look_up(*_write(tx.organisation_id, asked))
+    return _read(rows, asked)
+
+
+class _Asked(NamedTuple):
+    """Questions, the key of the number of each, and names that erased ones go by."""
+
+    questions: Sequence[Question]
+    e164s: Sequence[int]
+    names: Names | None
 
 
 class Begun:
     """What ``check`` returns, on its way."""
 
-    def __init__(
-        self,
-        under_way: UnderWay,
-        questions: Sequence[Question],
-        stand_ins: StandIns,
-        names: Names | None,
-    ) -> None:
-        """Know what was asked, also under which *names*."""
+    def __init__(self, under_way: UnderWay, asked: _Asked, stand_ins: StandIns) -> None:
+        """Know what was *asked*."""
         self._under_way = under_way
-        self._questions = questions
+        self._asked = asked
         self._stand_ins = stand_ins
-        self._names = names
         self.fileno = under_way.fileno
         self.give_up = under_way.give_up
         self.close = under_way.close
@@ -126,25 +125,27 @@ class Begun:
         rows = self._under_way.receive()
         if rows is None:
             return None
-        if self._stand_ins.missed(_mark(rows), self._names):
+        if self._stand_ins.missed(_mark(rows), self._asked.names):
             raise NotAtOnce
-        return _read(rows, self._questions, self._names)
+        return _read(rows, self._asked)
 
 
 def begin(tx: Once, questions: Sequence[Question], stand_ins: StandIns) -> Begun | None:
     """Begin what ``check`` does, or return None where that would have to wait."""
-    names = stand_ins.names(question.number.e164 for question in questions)
-    under_way = tx.begin(*_write(tx.organisation_id, questions, names))
-    if under_way is None:
-        return None
-    return Begun(under_way, questions, stand_ins, names)
+    asked = _begin_asking(questions, stand_ins)
+    under_way = tx.begin(*_write(tx.organisation_id, asked))
+    return None if under_way is None else Begun(under_way, asked, stand_ins)
 
 
-def _read(
-    rows: Rows, questions: Sequence[Question], names: Names | None
-) -> list[Finding]:
+def _begin_asking(questions: Sequence[Question], stand_ins: StandIns) -> _Asked:
+    e164s = [question.number.e164 for question in questions]
+    return _Asked(questions, e164s, stand_ins.names(e164s))
+
+
+def _read(rows: Rows, asked: _Asked) -> list[Finding]:
     entries: dict[int, list[Listed]] = {}
     calls: dict[object, Call] = {}
+    names = asked.names
     for e164, entry_id, campaign_id, name, purpose, reason, instant, flag in rows:
         if flag is not None:
             checking_enabled, checked_at = flag, instant
@@ -157,27 +158,23 @@ def _read(
             calls[campaign_id] = calls[name] = Call(campaign_id, purpose)
     return [
         Finding(
-            call=_call_for(question.campaign, calls),
-            entries=tuple(entries.get(question.number.e164, ())),
-            checking_enabled=checking_enabled,
-            checked_at=checked_at,
+            _call_for(question.campaign, calls),
+            tuple(entries.get(e164, ())),
+            checking_enabled,
+            checked_at,
         )
-        for question in questions
+        for question, e164 in zip(asked.questions, asked.e164s, strict=True)
     ]
 
 
-def _write(
-    organisation_id: int, questions: Sequence[Question], names: Names | None
-) -> tuple[Lookup, list[str]]:
+def _write(organisation_id: int, asked: _Asked) -> tuple[Lookup, list[str]]:
     """Return the statement that asks, and its parameters."""
-    keys = {question.number.e164 for question in questions}
-    if names:
-        keys |= names.keys()
+    keys = {*asked.e164s, *(asked.names or ())}
     parameters = [str(organisation_id), write_numbers(keys)]
-    asked = {question.campaign for question in questions} - {None}
-    if asked:
-        parameters.append(write_numbers(x.number for x in asked if x and x.number))
-        parameters.append(write_texts(x.code for x in asked if x))
+    campaigns = {question.campaign for question in asked.questions} - {None}
+    if campaigns:
+        parameters.append(write_numbers(x.number for x in campaigns if x and x.number))
+        parameters.append(write_texts(x.code for x in campaigns if x))
         return CHECK_FOR_CAMPAIGNS, parameters
     return CHECK, parameters
 

@@ -37,6 +37,7 @@ SETTINGS = [
     "enable_bitmapscan",
     "enable_hashjoin",
     "enable_mergejoin",
+    "enable_sort",
 ]
 
 REMEMBER = """

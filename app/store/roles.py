@@ -19,7 +19,8 @@ ENTER: LiteralString = """
            set_config('enable_seqscan', %(scans)s, %(local)s),
            set_config('enable_bitmapscan', %(scans)s, %(local)s),
            set_config('enable_hashjoin', %(joins)s, %(local)s),
-           set_config('enable_mergejoin', %(joins)s, %(local)s)
+           set_config('enable_mergejoin', %(joins)s, %(local)s),
+           set_config('enable_sort', %(sorts)s, %(local)s)
 """
 
 # And only where the database is what this process believes it to be: one that was put
@@ -40,12 +41,15 @@ class Plans(Enum):
     by an index alone: for pages of a long list, of which PostgreSQL knows too little to
     see that it need not read it whole. BY_NUMBER so, and one number after another: its
     plan must still be good when a list that was short has grown by millions, and when
-    one organisation's is a thousand times as long as the others'.
+    one organisation's is a thousand times as long as the others'. ALONG_INDEX so, and
+    what is wanted in an index's order is read along that one: of an empty list, or one
+    number, PostgreSQL takes any index for as good.
     """
 
-    AUTO = ("auto", "on", "on")
-    BY_INDEX = ("force_generic_plan", "off", "on")
-    BY_NUMBER = ("force_generic_plan", "off", "off")
+    AUTO = ("auto", "on", "on", "on")
+    BY_INDEX = ("force_generic_plan", "off", "on", "on")
+    BY_NUMBER = ("force_generic_plan", "off", "off", "on")
+    ALONG_INDEX = ("force_generic_plan", "off", "off", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +77,5 @@ class Scope:
             "plan_cache_mode": self.plans.value[0],
             "scans": self.plans.value[1],
             "joins": self.plans.value[2],
+            "sorts": self.plans.value[3],
         }

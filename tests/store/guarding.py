@@ -1,7 +1,7 @@
 """Tokens of an organisation whose releases are guarded, and ways to release."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import psycopg
 
@@ -35,8 +35,7 @@ class People:
     def token(self, name: str, *grants: Grant) -> Caller:
         self.services.access.issue(self.operator, name, grants or EVERY_GRANT)
         known = self.services.access.list_tokens(self.operator)
-        return replace(
-            self.operator,
+        return self.operator._replace(
             token_id=known[-1].id,
             actor=name,
             grants=known[-1].grants,

@@ -1,7 +1,5 @@
 """The database itself keeps organisations apart, whatever a statement forgets."""
 
-from dataclasses import replace
-
 import psycopg
 import pytest
 
@@ -73,7 +71,7 @@ def full(
     (token,) = services.access.list_tokens(caller)
     with pytest.raises(ApprovalPending):
         services.suppressions.release(
-            replace(caller, token_id=token.id), NUMBER, GLOBAL, None, None
+            caller._replace(token_id=token.id), NUMBER, GLOBAL, None, None
         )
     folding.fold(database_url, caller.organisation.id, most=1)
     seal(database, caller)

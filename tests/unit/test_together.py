@@ -36,8 +36,8 @@ def asked() -> Asked:
     return Asked()
 
 
-def together(asked: Asked, most: int = 100, calls: int = 1) -> Together[int, int]:
-    return Together(asked, most=most, calls=calls, hopeless=Unavailable)
+def together(asked: Asked, most: int = 100) -> Together[int, int]:
+    return Together(asked, most=most, hopeless=Unavailable)
 
 
 def start(pool: ThreadPoolExecutor, asking: Together[int, int], numbers: range):
@@ -117,14 +117,11 @@ def test_after_a_hopeless_failure_nobody_waits_for_the_next(asked: Asked):
     assert asking.answer(7) == 70
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3])
-def test_everybody_gets_the_answer_to_their_own_question(calls: int):
+def test_everybody_gets_the_answer_to_their_own_question():
     def ask(questions: Sequence[int]) -> list[int]:
         return [question * 10 for question in questions]
 
-    asking: Together[int, int] = Together(
-        ask, most=4, calls=calls, hopeless=Unavailable
-    )
+    asking: Together[int, int] = Together(ask, most=4, hopeless=Unavailable)
 
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(asking.answer, range(3000)))

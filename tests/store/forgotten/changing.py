@@ -111,8 +111,8 @@ def guarded(world: World) -> object:
     services.guards.set_rules(
         world.caller, Rules(four_eyes=True, per_hour=3, approval_hours=1)
     )
-    first = replace(world.approver, actor="first", token_id=world.approver.token_id)
-    second = replace(first, actor="second", token_id=(first.token_id or 0) + 1000)
+    first = world.approver._replace(actor="first", token_id=world.approver.token_id)
+    second = first._replace(actor="second", token_id=(first.token_id or 0) + 1000)
     release_ = services.suppressions.release
     for by in (first, second, second):
         yield attempt(release_, by, BOTH, ORGANISATION, None, None)

@@ -1,7 +1,7 @@
 """Two organisations that have the like of each other, and one of them at work."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def fill(url: str, key_file: Path) -> Mapping[str, Any]:
     return {
         "caller": ours,
         "theirs": theirs.organisation.id,
-        "approver": replace(ours, token_id=token.id, actor=token.name),
+        "approver": ours._replace(token_id=token.id, actor=token.name),
         "entry": ids[OURS, BOTH, "0"],
         "foreign_entry": ids[THEIRS, BOTH, "0"],
         "ended": ids[OURS, BOTH, "SPRING"],
@@ -166,6 +166,6 @@ def _have_more(services: Services, theirs: Caller) -> None:
     _settle(services, theirs, FOREIGN_KEY)
     (token,) = services.access.list_tokens(theirs)
     services.guards.set_rules(theirs, Rules(four_eyes=True))
-    asking = replace(theirs, token_id=token.id, actor=token.name)
+    asking = theirs._replace(token_id=token.id, actor=token.name)
     release = services.suppressions.release
     attempt(release, asking, BOTH, ORGANISATION, None, None)
