@@ -86,10 +86,10 @@ def _measure(stage: Stage, rows: int, repeats: int) -> Line:
         for what, values in taken.items()
     ]
     copied, merged, imported = lines
-    ratio = imported.value / merged.value
+    ratio = imported.over(merged)
     report = stage.report
     report.judge(NAME, f"dncd / psql merge, {rows:,} (time)", ratio, at_most=BAR)
-    ratio = imported.value / copied.value
+    ratio = imported.over(copied)
     report.judge(NAME, f"dncd / COPY, unindexed, {rows:,} (time)", ratio)
     return imported
 

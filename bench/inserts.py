@@ -122,17 +122,17 @@ def _measure(
         )
     many = connections == MANY
     found = side_by_side(stage, NAME, stage.repeats if many else 1, measures)
-    raw = found[f"pgbench insert{at}"].value
+    raw = found[f"pgbench insert{at}"]
     for kind in kinds:
-        ours = found[f"insert, {kind}{at}"].value
-        searched = found[f"search by number, {kind}{at}"].value
+        ours = found[f"insert, {kind}{at}"]
+        searched = found[f"search by number, {kind}{at}"]
         stage.report.judge(
             NAME,
             f"insert / search by number, {kind}{at}",
-            ours / searched,
+            ours.over(searched),
             at_least=BAR if many else None,
         )
-        stage.report.judge(NAME, f"insert, {kind} / pgbench{at}", ours / raw)
+        stage.report.judge(NAME, f"insert, {kind} / pgbench{at}", ours.over(raw))
 
 
 def _count(stage: Stage) -> int:

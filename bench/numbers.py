@@ -35,10 +35,15 @@ def blocks_everywhere(i: int) -> bool:
     return i % 10 < 6 and not is_british(i)
 
 
+def spacing(entries: int, count: int) -> int:
+    """Return how far apart as many of the *entries* lie as ``listed`` returns."""
+    return max(1, entries // (count * 3))
+
+
 def listed(entries: int, count: int) -> list[str]:
     """Return numbers that are listed for the whole organisation."""
-    step = max(1, entries // (count * 3))
-    found = (i for i in range(1, entries + 1, step) if blocks_everywhere(i))
+    every = range(1, entries + 1, spacing(entries, count))
+    found = (i for i in every if blocks_everywhere(i))
     return [national(i) for i, _ in zip(found, range(count), strict=False)]
 
 

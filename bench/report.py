@@ -27,6 +27,16 @@ class Line:
         """The median of what was measured."""
         return statistics.median(self.values)
 
+    def over(self, other: "Line") -> float:
+        """
+        Return how many times *other* this is: the median over the rounds.
+
+        Both were measured in each round, one soon after the other: a machine that
+        others use may be twice as fast a minute later.
+        """
+        pairs = zip(self.values, other.values, strict=True)
+        return statistics.median(ours / theirs for ours, theirs in pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

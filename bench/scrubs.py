@@ -78,7 +78,7 @@ def _measure(
     base = stage.report.add(NAME, f"psql, {rows:,} rows", "s", raw)
     for what, values in taken.items():
         line = stage.report.add(NAME, what, "s", values)
-        ratio = line.value / base.value
+        ratio = line.over(base)
         stage.report.judge(NAME, f"{what} / psql (time)", ratio, at_most=BAR)
         highest = stage.watch.highest_mb(servers[what].kind)
         stage.report.judge(

@@ -1,4 +1,4 @@
-"""The load generator counts what is answered, and notices what is wrong."""
+"""The load generator counts what is answered; ratios are of one round."""
 
 import socket
 import threading
@@ -9,6 +9,7 @@ import pytest
 
 from bench import numbers
 from bench.load import Load, Tally, Unusable, drive
+from bench.report import Line
 
 REQUESTS = tuple(
     f"POST /{n} HTTP/1.1\r\nContent-Length: 0\r\n\r\n".encode() for n in range(10)
@@ -140,3 +141,10 @@ def test_the_numbers_of_the_benchmarks_are_all_different() -> None:
 
     assert len({*listed, *free}) == 10_000
     assert all(len(number) == 10 and number[0] in "23456789" for number in listed)
+
+
+def test_a_machine_that_grows_slow_between_rounds_changes_no_ratio() -> None:
+    ours = Line("check", "ours", "a second", [300.0, 100.0, 10.0])
+    theirs = Line("check", "theirs", "a second", [100.0, 50.0, 5.0])
+
+    assert ours.over(theirs) == 2
