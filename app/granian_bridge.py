@@ -1,9 +1,12 @@
 """
-How granian's event loop hands requests to a WSGI application, and its answers back.
+How granian hands requests to a lane or a WSGI application, and their answers back.
 
 granian's own WSGI interface costs several times as much a request, and knows no lane
 on the event loop. What it does not do for RSGI is done here: threads and
 environments; bodies and long answers are those of ``granian_streams``.
+
+What a lane may answer is no task of the event loop, which learns of it once its short
+body is there: to be woken for each of a request's parts costs more than the answer.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +24,7 @@ import structlog
 from app.domain import patience
 from app.granian_streams import Headers, Incoming, Pipes, ShortBodies
 from app.http import fast_lane, limits, metrics
-from app.http.loop_lane import PASSED, Head, LoopLane, Passed
+from app.http.loop_lane import PASSED, Answered, Head, LoopLane, Passed
 from app.http.overload import QUEUE_SECONDS, Refusal
 from app.http.rates import note_counted
 
@@ -72,17 +76,97 @@ class Bridge:
         self._waiting = 0
         self.pipes = Pipes()
         self.short_bodies = ShortBodies()
+        self._context = copy_context()
 
-    async def __rsgi__(self, scope: Any, proto: Any) -> None:
-        """Answer one request."""
+    def take_in(self, watcher: Any, loop: asyncio.AbstractEventLoop) -> None:
+        """
+        Begin to answer a request on *loop*; for granian's thread, which takes in all.
+
+        *watcher* is granian's: the request, and whom to tell if it cannot be answered.
+        """
+        try:
+            if not self._take_in_on_lane(watcher, loop):
+                loop.call_soon_threadsafe(self._begin_task, watcher, PASSED)
+        except BaseException as failure:  # noqa: BLE001  granian looks at none
+            watcher.err(failure)
+
+    def _take_in_on_lane(self, watcher: Any, loop: asyncio.AbstractEventLoop) -> bool:
+        """Begin with what the lane may answer, or return False."""
+        lane, scope = self._lane, watcher.scope
+        path = scope.path
+        if lane is None or not lane.serves(path) or scope.proto != "http":
+            return False
+        received = scope.headers
+        headers: Headers = received.items()
+        once = dict(headers)
+        if not len(once) == len(headers) == len(received):
+            return False
+        client = scope.client
+        head = Head(
+            scope.method,
+            path,
+            scope.query_string,
+            once,
+            _find_sender(client),
+            time.perf_counter(),
+        )
+        length = lane.find_length(head)
+        if length is None:
+            return False
+        if length:
+            coming = self.short_bodies.begin(watcher.proto, client)
+            ask = partial(self._ask, lane, watcher, head, length)
+            coming.add_done_callback(ask, context=self._context)
+        else:
+            loop.call_soon_threadsafe(self._ask, lane, watcher, head, 0, None)
+        return True
+
+    def _ask(
+        self, lane: LoopLane, watcher: Any, head: Head, length: int, come: Any
+    ) -> None:
+        """Have *lane* answer, unless the body that has *come* is not all of it."""
+        try:
+            body = self.short_bodies.end(watcher.proto, come) if length else b""
+            if len(body) == length:
+                lane.answer(head, body, partial(self._conclude, watcher))
+            else:
+                self._begin_task(watcher, Passed(body))
+        except BaseException as failure:  # noqa: BLE001  whatever it is, it is told
+            watcher.err(failure)
+
+    def _conclude(
+        self, watcher: Any, answer: Answered | Passed | BaseException
+    ) -> None:
+        """Send the answer, have others find it, or say that there is none."""
+        if isinstance(answer, Answered):
+            if self._is_leaving():
+                answer.headers.append(("Connection", "close"))
+            watcher.proto.response_bytes(200, answer.headers, answer.body)
+        elif isinstance(answer, Passed):
+            self._begin_task(watcher, answer)
+        else:
+            watcher.err(answer)
+
+    def _begin_task(self, watcher: Any, passed: Passed) -> None:
+        """Have the application answer what the lane has passed on."""
+        answering = self._answer_by_application(watcher, passed)
+        watcher.taskref(asyncio.get_running_loop().create_task(answering))
+
+    async def _answer_by_application(self, watcher: Any, passed: Passed) -> None:
+        try:
+            await self._begin_with(watcher.scope, watcher.proto, passed)
+        except BaseException as failure:  # noqa: BLE001  whatever it is, it is told
+            watcher.err(failure)
+        else:
+            watcher.done()
+
+    async def _begin_with(self, scope: Any, proto: Any, passed: Passed) -> None:
+        """Have a thread answer the request."""
         if scope.proto != "http":
             proto.close(None)
             return
         headers: Headers = scope.headers.items()
         client = scope.client
-        passed = await self._try_lane(scope, headers, client, proto)
-        if passed is None:
-            return
         environ = make_environ(scope, headers, _find_sender(client))
         if passed.met is not None:
             environ[fast_lane.MET] = passed.met
@@ -98,27 +182,6 @@ class Bridge:
         request = Request(environ, proto, client, time.monotonic(), refusal)
         self._waiting += 1
         await loop.run_in_executor(self._threads, self._begin, loop, request)
-
-    async def _try_lane(
-        self, scope: Any, headers: Headers, client: str, proto: Any
-    ) -> Passed | None:
-        """Answer on the lane, or return what it passes on."""
-        path = scope.path
-        if self._lane is None or not self._lane.serves(path):
-            return PASSED
-        once = dict(headers)
-        if not len(once) == len(headers) == len(scope.headers):
-            return PASSED
-        sender = _find_sender(client)
-        head = Head(scope.method, path, scope.query_string, once, sender)
-        read_whole = partial(self.short_bodies.read, proto, client)
-        answer = await self._lane.answer(head, read_whole)
-        if isinstance(answer, Passed):
-            return answer
-        if self._is_leaving():
-            answer.headers.append(("Connection", "close"))
-        proto.response_bytes(200, answer.headers, answer.body)
-        return None
 
     async def _begin_body(
         self, environ: "WSGIEnvironment", passed: Passed, proto: Any, client: str

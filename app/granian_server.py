@@ -7,12 +7,10 @@ granian where its own ways would lose requests or parts of them; each such place
 why.
 """
 
-import asyncio
 import errno
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -29,6 +27,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from prometheus_client import multiprocess
 
+from app import granian_worker
 from app.granian_bridge import Bridge
 from app.granian_gate import Gate
 from app.http import limits, overload
@@ -48,9 +47,6 @@ OVERLAP_SECONDS = 1.5
 YOUNG_SECONDS = 1.0
 _CRASH_LOOP_SECONDS = 5.5
 
-# What tells a worker to end.
-ENDINGS = {signal.SIGTERM, signal.SIGINT}
-
 # What tells an old worker that a new one takes its place.
 LEAVE = signal.SIGUSR1
 
@@ -68,7 +64,7 @@ def settings(host: str, port: int, workers: int) -> dict[str, Any]:
         "interface": Interfaces.RSGI,
         "workers": workers,
         "runtime_threads": 1,
-        # The other one ends before it says so; see Worker.
+        # The other one ends before it says so; see granian_worker.
         "runtime_mode": RuntimeModes.mt,
         "loop": Loops.auto,
         "http": HTTPModes.http1,
@@ -110,13 +106,13 @@ def serve(
     server = Server("dncd", **settings(host, port, workers))
     parent = os.getpid()
 
-    def load() -> Worker:
+    def load() -> Bridge:
         _begin_worker(parent)
         app, lane = make_app()
         gate = Gate(app)
         signal.signal(LEAVE, gate.leave)
         refusals = overload.find_refusals(app)
-        return Worker(gate, threads, lane, refusals, gate.is_leaving)
+        return Bridge(gate, threads, lane, refusals, gate.is_leaving)
 
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)
@@ -145,9 +141,9 @@ def _begin_worker(parent: int) -> None:
 
 
 def _start_worker(start: Callable[[], None]) -> None:
-    """Start a worker whose signals wait, in all its threads, for ``Worker``."""
+    """Start a worker whose signals wait, in all its threads, for ``granian_worker``."""
     # Inherited, the parent's handlers would take them and do nothing.
-    heard = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, granian_worker.ENDINGS)
     try:
         start()
     finally:
@@ -158,31 +154,6 @@ def _forget_worker(pid: int) -> None:
     """Let the metrics no longer count what only a living process has."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-class Worker(Bridge):
-    """What granian calls in a worker."""
-
-    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """
-        Let signals come once *loop* runs.
-
-        One that came before would be kept by uvloop until something else wakes it, and
-        the worker would not end until it is killed. And let it end only once nobody
-        writes into a pipe any more: granian waits for those that are read with the
-        interpreter's lock, without which none is closed. It has no way to be told so
-        but the locals of the function that calls this.
-        """
-        caller = sys._getframe(1).f_locals  # noqa: SLF001
-        ending, end = caller["shutdown_event"], caller["shutdown_glue"]
-
-        def end_after_pipes() -> None:
-            self.pipes.wait_until_closed()
-            end()
-
-        ending.add_cb(end_after_pipes)
-        loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
-        loop.call_soon(self.short_bodies.watch, loop)
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
@@ -200,6 +171,8 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
 
 class Server(MPServer):  # type: ignore[misc]  # granian is untyped to us
     """granian's parent process, with one listening socket for all workers."""
+
+    _spawn_rsgi_worker = staticmethod(granian_worker.run)
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Listen, start the workers, and say so once."""

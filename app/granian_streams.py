@@ -47,19 +47,38 @@ class ShortBodies:
 
     async def read(self, proto: Any, client: str) -> bytes:
         """Return the body; nothing of one that was cut, as its length then tells."""
-        self._awaited[proto] = time.monotonic(), client
         try:
-            body: bytes = await proto()
+            body: bytes = await self.begin(proto, client)
         except (ProtocolClosed, ProtocolError):
             return b""
         finally:
+            self._awaited.pop(proto, None)
+        return body
+
+    def begin(self, proto: Any, client: str) -> Any:
+        """Begin to read; return a future of granian's. For any thread."""
+        self._awaited[proto] = time.monotonic(), client
+        try:
+            return proto()
+        except BaseException:
             del self._awaited[proto]
+            raise
+
+    def end(self, proto: Any, come: Any) -> bytes:
+        """Return what ``read`` does, of a body that has *come*."""
+        del self._awaited[proto]
+        # Raised, it would hold this frame, and so itself and the request, for ever.
+        if isinstance(come.exception(), (ProtocolClosed, ProtocolError)):
+            return b""
+        body: bytes = come.result()
         return body
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cut off, each second from now on, who takes too long."""
         latest = time.monotonic() - PATIENCE_SECONDS
-        late = [client for since, client in self._awaited.values() if since < latest]
+        # In one step: the thread that begins them does not wait.
+        awaited = list(self._awaited.values())
+        late = [client for since, client in awaited if since < latest]
         if late:
             _cut_off(*late)
         loop.call_later(1.0, self.watch, loop)

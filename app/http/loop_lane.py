@@ -8,15 +8,17 @@ leaves to the WSGI application, body and all, so that refusals are worded in one
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from flask import Flask
 
 from app.domain import patience
+from app.domain.access import Caller
 from app.domain.errors import (
     AccessDenied,
     DncError,
@@ -24,6 +26,7 @@ from app.domain.errors import (
     TooManyRequests,
 )
 from app.domain.rates import Standing
+from app.domain.rules import Verdict
 from app.http import forms, limits, request_log
 from app.http.fast_lane import Arrival, Lane, Met, find_secret
 from app.http.loop_questions import Asked, Questions
@@ -39,17 +42,20 @@ PROVING = 2
 # A request with any of these is not one of the usual.
 _UNUSUAL = frozenset({"transfer-encoding", "expect"})
 
-ReadBody = Callable[[], Awaitable[bytes]]
-
 
 class Head(NamedTuple):
-    """A request without its body; names of headers in small letters, each once."""
+    """
+    A request without its body, and when it came, by the performance counter.
+
+    Names of headers are in small letters, each is there once.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     sender: str
+    came: float
 
 
 class Answered(NamedTuple):
@@ -75,6 +81,30 @@ class Passed:
 
 
 PASSED = Passed()
+
+# Whoever is told the answer, or else what has failed in the lane itself.
+Tell = Callable[[Answered | Passed | BaseException], None]
+
+
+class _Request(NamedTuple):
+    """A request that was counted, and where that leaves whoever sent it."""
+
+    arrival: Arrival
+    head: Head
+    body: bytes
+    standing: Standing | None
+    tell: Tell
+
+    def pass_on(
+        self, failure: DncError | None = None, caller: Caller | None = None
+    ) -> None:
+        """Leave it to others; where there was a *failure*, they word it."""
+        if failure is None:
+            passed = Passed(self.body, counted=True, standing=self.standing)
+        else:
+            met, request_id = Met(failure, caller), self.arrival.request_id
+            passed = Passed(self.body, met, request_id, True, self.standing)  # noqa: FBT003
+        self.tell(passed)
 
 
 def find(app: Flask) -> "LoopLane":
@@ -106,60 +136,97 @@ class LoopLane:
         """Whether *path* is a lane's."""
         return path in self._lanes
 
-    async def answer(self, head: Head, read_body: ReadBody) -> Answered | Passed:
-        """Answer the request, or pass it on; raises what reading the body raises."""
-        began = time.perf_counter()
+    def find_length(self, head: Head) -> int | None:
+        """Return how long the body is of a plain request that the lane may answer."""
         headers = head.headers
-        length = _find_length(head)
-        if length is None:
-            return PASSED
-        body = await read_body() if length else b""
-        if len(body) != length:
-            return Passed(body)
+        if (
+            not _UNUSUAL.isdisjoint(headers)
+            or len(headers) > limits.HEADERS
+            or len("".join(headers.values())) > limits.HEADER_BYTES
+            or len(head.path) + len(head.query) > limits.TARGET_BYTES
+        ):
+            return None
+        length = int(headers.get("content-length", "0"))
+        if head.method == "GET":
+            return None if length else 0
+        plain = head.method == "POST" and headers.get("content-type") == forms.FORM
+        return length if plain and length <= limits.FORM_BYTES else None
+
+    def answer(self, head: Head, body: bytes, tell: Tell) -> None:
+        """*tell* the answer to the request; for the event loop's thread."""
         dialect, lane = self._lanes[head.path]
-        forwarded = headers.get("x-forwarded-for")
+        forwarded = head.headers.get("x-forwarded-for")
         arrival = Arrival(
             dialect,
             lane,
             method=head.method,
-            request_id=request_log.choose_id(headers.get("x-request-id", "")),
+            request_id=request_log.choose_id(head.headers.get("x-request-id", "")),
             address=read_address(
                 find_sender(head.sender, forwarded, self._trusted_proxies)
             ),
-            began=began,
+            began=head.came,
         )
-        standing = None
-        caller = None
         try:
             standing = self._rates.admit_source(arrival.address)
-            asked = self._read(arrival, head, body)
-            if isinstance(asked, str):
-                await self._prove(asked, arrival)
-                asked = self._read(arrival, head, body)
-            if asked is None or isinstance(asked, str):
-                return Passed(body, counted=True, standing=standing)
-            caller, question = asked
-            standing = self._rates.admit_token(caller.token_id, standing)
-        except (TooManyRequests, StoreUnavailable) as failure:
-            met = Met(failure, caller)
-            return Passed(
-                body, met, arrival.request_id, counted=True, standing=standing
-            )
-        answer = await self._questions.put(asked)
-        if isinstance(answer, DncError):
-            met = Met(answer, caller)
-            return Passed(
-                body, met, arrival.request_id, counted=True, standing=standing
-            )
-        written = lane.write(question, answer)
-        told = arrival.report(caller, written, standing, self._log.put)
-        return Answered(told, written)
+        except TooManyRequests as failure:
+            _Request(arrival, head, body, None, tell).pass_on(failure)
+            return
+        request = _Request(arrival, head, body, standing, tell)
+        asked = self._read(request)
+        if isinstance(asked, str):
+            self._prove(asked, request)
+        else:
+            self._ask(request, asked)
 
-    async def _prove(self, secret: str, arrival: Arrival) -> None:
-        """Have the holder of *secret* looked up; raises StoreUnavailable."""
+    def _ask(self, request: _Request, asked: Asked | None) -> None:
+        if asked is None:
+            request.pass_on()
+            return
+        caller, _ = asked
+        try:
+            standing = self._rates.admit_token(caller.token_id, request.standing)
+        except TooManyRequests as failure:
+            request.pass_on(failure, caller)
+            return
+        self._questions.put(asked, partial(self._conclude, request, standing, asked))
+
+    def _conclude(
+        self,
+        request: _Request,
+        standing: Standing | None,
+        asked: Asked,
+        answer: Verdict | BaseException,
+    ) -> None:
+        caller, question = asked
+        if isinstance(answer, DncError):
+            request._replace(standing=standing).pass_on(answer, caller)
+        elif isinstance(answer, BaseException):
+            request.tell(answer)
+        else:
+            arrival = request.arrival
+            written = arrival.lane.write(question, answer)
+            told = arrival.report(caller, written, standing, self._log.put)
+            request.tell(Answered(told, written))
+
+    def _prove(self, secret: str, request: _Request) -> None:
+        """Have the holder of *secret* looked up, and ask then."""
         loop = asyncio.get_running_loop()
         came = time.monotonic()
-        await loop.run_in_executor(self._proving, self._look_up, secret, arrival, came)
+        looking_up = loop.run_in_executor(
+            self._proving, self._look_up, secret, request.arrival, came
+        )
+        looking_up.add_done_callback(partial(self._ask_proved, request))
+
+    def _ask_proved(self, request: _Request, proved: "asyncio.Future[None]") -> None:
+        failure = proved.exception()
+        if isinstance(failure, StoreUnavailable):
+            request.pass_on(failure)
+        elif failure is not None:
+            request.tell(failure)
+        else:
+            asked = self._read(request)
+            # Whom nobody remembers even now, others refuse.
+            self._ask(request, None if isinstance(asked, str) else asked)
 
     def _look_up(self, secret: str, arrival: Arrival, came: float) -> None:
         patience.queued(time.monotonic() - came)
@@ -172,12 +239,13 @@ class LoopLane:
                 request_id=arrival.request_id,
             )
 
-    def _read(self, arrival: Arrival, head: Head, body: bytes) -> Asked | str | None:
+    def _read(self, request: _Request) -> Asked | str | None:
         """
         Return who asks what, or None if that is for others to settle.
 
         The secret alone if nobody remembers who holds it.
         """
+        arrival, head, body, *_ = request
         lane = arrival.lane
         try:
             fields = forms.read_pairs(body)
@@ -198,20 +266,3 @@ class LoopLane:
             return caller, lane.read(fields)
         except (ValueError, DncError):
             return None
-
-
-def _find_length(head: Head) -> int | None:
-    """Return how long the body is of a plain request that a lane may answer."""
-    headers = head.headers
-    if (
-        not _UNUSUAL.isdisjoint(headers)
-        or len(headers) > limits.HEADERS
-        or max(map(len, headers.values()), default=0) > limits.HEADER_BYTES
-        or len(head.path) + len(head.query) > limits.TARGET_BYTES
-    ):
-        return None
-    length = int(headers.get("content-length", "0"))
-    if head.method == "GET":
-        return None if length else 0
-    plain = head.method == "POST" and headers.get("content-type") == forms.FORM
-    return length if plain and length <= limits.FORM_BYTES else None

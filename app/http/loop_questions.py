@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from app.domain import patience
 from app.domain.access import Caller
 from app.domain.errors import DncError, StoreUnavailable
@@ -30,8 +32,12 @@ from app.services.checks import TOGETHER
 Asked = tuple[Caller, Question]
 Answer = Verdict | DncError
 
-# Questions, and whoever waits for the answer to each.
-Taken = list[tuple[Asked, "asyncio.Future[Answer]"]]
+# Whoever waits for an answer; what a call has failed with is told to all of them.
+Tell = Callable[[Answer | BaseException], object]
+
+Taken = list[tuple[Asked, Tell]]
+
+_log = structlog.get_logger()
 
 
 class Checking(Protocol):
@@ -62,17 +68,15 @@ class Questions:
         self._asking = False
         self._since = 0.0
 
-    def put(self, question: Asked) -> "asyncio.Future[Answer]":
-        """Return the answer to come; for the event loop's thread."""
-        loop = asyncio.get_running_loop()
-        coming: asyncio.Future[Answer] = loop.create_future()
+    def put(self, question: Asked, tell: Tell) -> None:
+        """*tell* the answer once it is there; both on the event loop's thread."""
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.append((question, coming))
+        self._waiting.append((question, tell))
         if len(self._waiting) == 1 and not self._asking:
             # Whoever else has come by now is asked for at once.
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._begin, loop)
-        return coming
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._waiting or self._asking:
@@ -85,7 +89,7 @@ class Questions:
         except NotAtOnce:
             self._ask_thread(loop, taken, since)
             return
-        except Exception as failure:  # noqa: BLE001  each of them raises it
+        except Exception as failure:  # noqa: BLE001  each of them is told
             self._fail(loop, taken, failure)
             return
         asking = _Asking(taken, since, begun, begun.fileno())
@@ -106,7 +110,7 @@ class Questions:
             answers = begun.receive()
         except NotAtOnce:
             then = partial(self._ask_thread, loop, taken, since)
-        except Exception as failure:  # noqa: BLE001  each of them raises it
+        except Exception as failure:  # noqa: BLE001  each of them is told
             then = partial(self._fail, loop, taken, failure)
         else:
             if answers is None:
@@ -133,7 +137,7 @@ class Questions:
         patience.begin()
         try:
             answers = self._checking.check_all([question for question, _ in taken])
-        except BaseException as failure:  # noqa: BLE001  each of them raises it
+        except BaseException as failure:  # noqa: BLE001  each of them is told
             loop.call_soon_threadsafe(self._fail, loop, taken, failure)
         else:
             loop.call_soon_threadsafe(self._end, loop, taken, answers)
@@ -148,18 +152,24 @@ class Questions:
             self._waiting = []
         # Asked before the answers are written, so that both is done at a time.
         self._begin(loop)
-        for (_, coming), answer in zip(taken, answers, strict=True):
-            if not coming.done():
-                coming.set_result(answer)
+        for (_, tell), answer in zip(taken, answers, strict=True):
+            _tell(tell, answer)
 
     def _fail(
         self, loop: asyncio.AbstractEventLoop, taken: Taken, failure: BaseException
     ) -> None:
         self._asking = False
-        for _, coming in taken:
-            if not coming.done():
-                coming.set_exception(failure)
+        for _, tell in taken:
+            _tell(tell, failure)
         self._begin(loop)
+
+
+def _tell(tell: Tell, answer: Answer | BaseException) -> None:
+    """Have *tell* called; whatever it raises does not concern the others."""
+    try:
+        tell(answer)
+    except Exception:  # noqa: BLE001  whatever it is, it is told
+        _log.exception("answer_untold")
 
 
 class _Asking(NamedTuple):

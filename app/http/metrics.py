@@ -4,6 +4,7 @@ Counters for Prometheus, over all worker processes.
 No label can hold a number, a token or a name: only dialects, operations and statuses.
 """
 
+import os
 import time
 from functools import cache
 
@@ -57,7 +58,12 @@ def share_between_workers() -> None:
 
     For a worker after the fork, before its first request.
     """
-    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        # It would ask who this is whenever it counts.
+        myself = os.getpid()
+        values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+            lambda: myself
+        )
 
 
 def count(dialect: str, operation: str, status: int, seconds: float) -> None:

@@ -73,13 +73,14 @@ class Rates:
 
 def write_headers(standing: Standing) -> list[tuple[str, str]]:
     """Return the headers that tell where somebody stands."""
+    burst, left, reset, wait = standing
     headers = [
-        ("x-ratelimit-limit", str(standing.burst)),
-        ("x-ratelimit-remaining", str(standing.left)),
-        ("x-ratelimit-reset", str(math.ceil(standing.reset))),
+        ("x-ratelimit-limit", str(burst)),
+        ("x-ratelimit-remaining", str(left)),
+        ("x-ratelimit-reset", str(math.ceil(reset))),
     ]
-    if standing.wait:
-        headers.append(("Retry-After", str(max(1, math.ceil(standing.wait)))))
+    if wait:
+        headers.append(("Retry-After", str(max(1, math.ceil(wait)))))
     return headers
 
 

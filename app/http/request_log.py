@@ -127,7 +127,7 @@ def write_line(  # noqa: PLR0913  one parameter a field
         _NULL if address is None else f'"{address}"',
         _NULL if organisation is None else organisation,
         _NULL if token is None else token,
-        datetime.now(UTC).isoformat(),
+        _write_instant(time.time_ns() // 1_000_000),
     )
 
 
@@ -167,6 +167,13 @@ class Lines:
     def _write(self) -> None:
         held, self._held = self._held, []
         put("".join(held))
+
+
+@lru_cache(maxsize=1)
+def _write_instant(milliseconds: int) -> str:
+    """Return that instant, since 1970, as the other lines have it."""
+    instant = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return instant.isoformat(timespec="milliseconds")
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.errors import CampaignUnknown, StoreUnavailable
 from app.domain.patience import NotAtOnce
@@ -40,8 +41,22 @@ def asked() -> Asked:
     return Asked()
 
 
+def put_one(questions: Questions, number: Any) -> "asyncio.Future[Any]":
+    """Put a question; return a future of what is told."""
+    coming = asyncio.get_running_loop().create_future()
+
+    def tell(answer: Any) -> None:
+        if isinstance(answer, ValueError):
+            coming.set_exception(answer)
+        else:
+            coming.set_result(answer)
+
+    questions.put(number, tell)
+    return coming
+
+
 async def put(questions: Questions, numbers: range) -> list[Any]:
-    coming = [questions.put(number) for number in numbers]  # type: ignore[arg-type]
+    coming = [put_one(questions, number) for number in numbers]
     await asyncio.sleep(0)
     return coming
 
@@ -114,22 +129,27 @@ def test_a_failure_is_raised_to_everybody_who_was_asked_for(asked):
             with pytest.raises(ValueError, match="wrong"):
                 await asyncio.wait_for(coming, 10)
         asked.answer = None
-        assert await asyncio.wait_for(questions.put(7), 10) == 7  # type: ignore[arg-type]
+        assert await asyncio.wait_for(put_one(questions, 7), 10) == 7
 
     asyncio.run(run())
 
 
-def test_a_client_that_has_gone_spoils_nothing_for_the_others(asked):
+def test_whoever_cannot_be_told_spoils_nothing_for_the_others(asked):
+    def raise_it(_answer: Any) -> None:
+        raise KeyError
+
     async def run() -> Any:
         questions = Questions(asked)
         first = await begin(asked, questions)
-        gone, stays = await put(questions, range(1, 3))
-        gone.cancel()
+        questions.put(1, raise_it)  # type: ignore[arg-type]
+        stays = put_one(questions, 2)
         asked.may_answer.set()
         await first
         return await asyncio.wait_for(stays, 10)
 
-    assert asyncio.run(run()) == 2
+    with capture_logs() as logged:
+        assert asyncio.run(run()) == 2
+    assert [line["event"] for line in logged] == ["answer_untold"]
 
 
 class Begun:

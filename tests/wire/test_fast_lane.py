@@ -12,6 +12,7 @@ from app.dialects.native import DIALECT
 from app.domain.access import Grant
 from app.http.fast_lane import FastLane
 from app.http.rates import Rates
+from tests.waiting import require
 from tests.wire import raw_http
 from tests.wire.service import Api, Service
 
@@ -175,6 +176,8 @@ def test_a_request_id_is_kept_and_logged_with_the_request(api: Api, service: Ser
     )
 
     assert answer.headers["X-Request-ID"] == "fast-lane-kept"
+    # Under granian a line is written just after its answer.
+    require(lambda: "fast-lane-kept" in service.log.read_text(), 5)
     (line,) = [
         json.loads(line)
         for line in service.log.read_text().splitlines()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ import pytest
 from app import granian_server, granian_streams
 from app.http import limits, request_log
 from tests.waiting import require
-from tests.wire import command
+from tests.wire import command, granian_process
 from tests.wire.forked import Forked
+from tests.wire.granian_process import accepts, receive
 from tests.wire.raw_http import chunked, exchange, request
 from tests.wire.service import free_port
 
-ROOT = Path(__file__).parents[2]
 FLOOD_BYTES = 2**28
 
 
@@ -121,69 +121,23 @@ def started() -> Iterator[tuple[int, Forked]]:
         yield found
 
 
-@contextmanager
-def serving_answer(
-    begin: str = "run",
-) -> Iterator[tuple[int, Forked]]:
-    port = free_port()
-    process = start(port, begin)
-    try:
-        require(lambda: accepts(port), 20)
-        yield port, process
-    finally:
-        end(process)
-
-
-def start(port: int, begin: str = "run") -> Forked:
-    return Forked(
-        [begin, str(port)],
-        env={**os.environ, "HTTP_PROXY_SECRET": "from the environment"},
-        cwd=ROOT,
-        stdin=0,
-        stdout=1,
-        stderr=2,
-        program=f"{__name__}:begin",
-    )
-
-
 def begin() -> None:
     """Serve as the function does that is named by the arguments, at their port."""
     _, name, port = sys.argv
     globals()[name](int(port))
 
 
-def end(process: Forked) -> None:
-    process.terminate()
-    try:
-        # A worker that does not end by itself is killed later than that.
-        process.wait(limits.GRACEFUL_SECONDS - 5)
-    finally:
-        process.kill()
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except ConnectionRefusedError:
-        return False
-    return True
+def serving_answer(
+    name: str = "run",
+) -> AbstractContextManager[tuple[int, Forked]]:
+    """Have a process serve as the function does that has this *name*."""
+    secret = {"HTTP_PROXY_SECRET": "from the environment"}
+    return granian_process.serving(f"{__name__}:begin", name, secret)
 
 
 def worker(port: int) -> int:
     found = exchange(f"http://127.0.0.1:{port}", request("/worker", method=b"GET"))
     return int(found.body)
-
-
-def receive(connection: socket.socket, seconds: float) -> bytes:
-    """Return what comes until the connection ends, or nothing more for a while."""
-    connection.settimeout(seconds)
-    received = b""
-    try:
-        while part := connection.recv(65536):
-            received += part
-    except TimeoutError:
-        pass
-    return received
 
 
 def test_an_answer_is_sent_while_its_request_still_comes(port):
