@@ -59,12 +59,17 @@ def accepts(port: int) -> bool:
     return True
 
 
-def receive(connection: socket.socket, seconds: float) -> bytes:
-    """Return what comes until the connection ends, or nothing more for a while."""
+def receive(
+    connection: socket.socket, seconds: float, until: bytes | None = None
+) -> bytes:
+    """Return what comes until *until* came, the end, or nothing more for a while."""
     connection.settimeout(seconds)
     received = b""
     try:
-        while part := connection.recv(65536):
+        while until is None or until not in received:
+            part = connection.recv(65536)
+            if not part:
+                break
             received += part
     except TimeoutError:
         pass
