@@ -26,7 +26,7 @@ from app.http.envelope import (
     find_error,
     write_body,
 )
-from app.http.forms import FORM
+from app.http.forms import FORM, require_known
 from app.http.properties import HEADERS
 from app.http.schemas import Answer
 
@@ -53,6 +53,8 @@ class Body:
     most_bytes: int | None = limits.FORM_BYTES
     schema: Mapping[str, object] = field(default_factory=dict)
     example: object = None
+    # How it is refused, where that tells more than other refusals.
+    refused: type[Schema] | None = None
 
     def as_openapi(self) -> dict[str, Any]:
         """Return the OpenAPI description of the first kind."""
@@ -98,7 +100,9 @@ class Described:
     Registers views of *blueprint*, described by the *errors* that they can say.
 
     A refusal looks like *failure*, as *write_body* writes it. Where *secret_field* is
-    None, a token is taken as bearer alone.
+    None, a token is taken as bearer alone. Where *knows_every_parameter* is set, one in
+    the query that is not described is refused, as ParameterInvalid, by what reads no
+    form.
     """
 
     blueprint: FormBlueprint
@@ -106,6 +110,7 @@ class Described:
     failure: type[Schema] = Answer
     write_body: Callable[[WireError], dict[str, object]] = write_body
     secret_field: str | None = AUTH_TOKEN
+    knows_every_parameter: bool = False
 
     def form_operation(
         self, rule: str, grant: Grant, asked: Schema, answer: type[Schema]
@@ -147,6 +152,7 @@ class Described:
             def checked(**arguments: Any) -> Response:
                 if request.mimetype not in body.media_types:
                     raise UnsupportedMediaType
+                self._require_known(parameters)
                 request.max_content_length = body.most_bytes
                 return doing(**arguments)
 
@@ -185,6 +191,7 @@ class Described:
             def checked(**arguments: Any) -> Response:
                 if request.method == "HEAD":
                     raise MethodNotAllowed([method])
+                self._require_known(parameters)
                 return doing(**arguments)
 
             doing = view
@@ -205,6 +212,11 @@ class Described:
             return view
 
         return register
+
+    def _require_known(self, parameters: Sequence[Mapping[str, object]]) -> None:
+        if self.knows_every_parameter:
+            known = [parameter["name"] for parameter in parameters]
+            require_known(request.args, [*known, self.secret_field])
 
     def _security(self) -> list[dict[str, list[str]]]:
         return BY_TOKEN if self.secret_field else BY_TOKEN[:1]
@@ -235,11 +247,11 @@ class Described:
             of_body = ((_UNSUPPORTED, body.unsupported),)
             if body.most_bytes is not None:
                 of_body = ((_TOO_LARGE, body.too_large), *of_body)
-        unreadable = self._describe_unreadable(operation)
+        causes = self._describe_unreadable(operation)
         if takes_key:
-            unreadable += f" {OF_KEYS[IdempotencyKeyInvalid].text}: it is no key."
+            causes += f" {OF_KEYS[IdempotencyKeyInvalid].text}: it is no key."
         usual = (
-            (words(RequestMalformed), unreadable),
+            (words(RequestMalformed), causes),
             (words(TokenInvalid), "The token is unknown, expired or revoked."),
             (words(Forbidden), "The token lacks the grant that this needs."),
             *of_body,
@@ -256,9 +268,10 @@ class Described:
             of_keys = [(error, error.text) for error in OF_KEYS.values()]
             of_its_own += [each for each in of_keys if each[0].status not in told]
         for error, description in (*usual, *of_its_own):
+            tells_more = body and error.status == UNREADABLE and body.refused
             view = self.blueprint.alt_response(
                 error.status,
-                schema=self.failure,
+                schema=tells_more or self.failure,
                 description=description,
                 example=self.write_body(error),
                 headers=_headers(error) or None,

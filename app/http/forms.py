@@ -6,7 +6,7 @@ clients may send it in any of these ways.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -17,7 +17,7 @@ from marshmallow import fields, missing
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.formparser import FormDataParser
 
-from app.domain.errors import Refused, RequestMalformed
+from app.domain.errors import ParameterInvalid, Refused, RequestMalformed
 from app.http import limits
 
 FORM = "application/x-www-form-urlencoded"
@@ -28,6 +28,9 @@ Fields = Mapping[str, str]
 Value = TypeVar("Value")
 
 FEW_PAIRS = 20
+
+# So much of what a client calls something is said back to it.
+SHOWN_LENGTH = 64
 
 
 class Parameter(fields.String):
@@ -152,6 +155,18 @@ def read_query(request: flask.Request) -> Fields:
         return read_pairs(request.query_string)
     except ValueError as error:
         raise RequestMalformed from error
+
+
+def require_known(given: Iterable[str], known: Container[object]) -> None:
+    """
+    Raise ParameterInvalid unless all that is *given* is *known*.
+
+    For what asks about many numbers: of a campaign whose name is misspelt, all of them
+    would be answered as of none.
+    """
+    for name in given:
+        if name not in known:
+            raise ParameterInvalid(f"there is no {name[:SHOWN_LENGTH]!r}")
 
 
 def _read_whole_or_refuse(

@@ -92,6 +92,7 @@ def test_no_numbers_are_an_answer_too(api: Api):
         ({"phone_code": "999", "numbers": []}, 200, 6006),
         ({"phone_code": "1", "numbers": [], "campaign_id": "NOSUCH"}, 200, 6026),
         ({"phone_code": "1", "numbers": [], "campaign_id": 77}, 200, 6026),
+        ({"phone_code": "1", "numbers": [], "campain_id": "0"}, 200, 6008),
     ],
 )
 def test_what_cannot_be_answered_is_refused(api: Api, body, status, code):
@@ -99,6 +100,18 @@ def test_what_cannot_be_answered_is_refused(api: Api, body, status, code):
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.json()["success"] is False
+
+
+def test_what_is_asked_in_the_query_is_not_passed_over(api: Api):
+    answer = requests.post(
+        f"{api.base}/v1/dnc/check/batch?campaign_id=0",
+        json={"phone_code": "1", "numbers": []},
+        headers={"Authorization": f"Bearer {api.token}"},
+        timeout=9,
+    )
+
+    assert answer.json()["code"] == 6008
+    assert "'campaign_id'" in answer.json()["text"]
 
 
 def test_bodies_of_other_kinds_and_sizes_are_refused(api: Api):

@@ -164,6 +164,7 @@ def test_a_compressed_list_is_read_as_what_it_holds(api: Api):
         (b"5551234567\n", {"phone_code": "999"}, 6006, ""),
         (b"5551234567\n", {"dry_run": "maybe"}, 6008, "dry_run"),
         (b"5551234567\n", {"file_name": "a\nb"}, 6008, "file_name"),
+        (b"5551234567\n", {"campain_id": "0"}, 6008, "'campain_id'"),
     ],
     ids=lambda value: value if isinstance(value, int) else "",
 )
@@ -186,6 +187,8 @@ def test_one_list_alone_can_be_exported_and_an_unknown_one_not(api: Api):
     assert row.startswith("5557654321,1,")
     unknown = export(api, campaign_id="NOSUCH")
     assert (unknown.status_code, unknown.json()["code"]) == (400, 6026)
+    misspelt = export(api, campain_id="SPRING")
+    assert (misspelt.status_code, misspelt.json()["code"]) == (400, 6008)
 
 
 @pytest.mark.both_servers

@@ -78,6 +78,7 @@ _WORDS: Mapping[str, Words] = {
         **_NUMBER,
         **_CAMPAIGN,
         **_AS_OF,
+        ParameterInvalid: WireError(6008, "Invalid parameter"),
         TooManyNumbers: WireError(
             6061, f"Too many numbers: at most {limits.BATCH_NUMBERS} a request"
         ),
@@ -109,6 +110,7 @@ _WORDS: Mapping[str, Words] = {
         **_AS_OF,
         CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
         InstantInvalid: WireError(6008, "Invalid parameter", 400),
+        ParameterInvalid: WireError(6008, "Invalid parameter", 400),
     },
 }
 

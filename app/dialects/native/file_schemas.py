@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from marshmallow import fields
+
 from app.http import limits
 from app.http.documentation import Answers, Body, query
+from app.http.schemas import Answer
 
 SCRUB_BODY = Body(
     media_types=("text/csv",),
@@ -50,6 +53,58 @@ _EXPORTED = (
     "5551234567,1,0,0,,ConsentRevoked,2026-01-05T09:30:00.123456Z,\n"
 )
 
+
+def _count(description: str) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 0, "description": description}
+
+
+_REPORT = {
+    "outcome": {
+        "type": "string",
+        "enum": ["stored", "unchanged", "refused", "dry run"],
+    },
+    "read": _count("Rows that were read."),
+    "inserted": _count("Entries that are new; or would be."),
+    "already_listed": _count("Left as they were."),
+    "repeated": _count("Rows that mean an entry of an earlier row."),
+    "rejected": _count("Rows that cannot be taken."),
+    "causes": {
+        "type": "object",
+        "description": "How many were rejected for which cause.",
+        "additionalProperties": {"type": "integer"},
+    },
+    "rejects": {
+        "type": "array",
+        "maxItems": 20,
+        "description": "The first of them.",
+        "items": {
+            "type": "object",
+            "required": ["line", "cause"],
+            "properties": {
+                "line": {"type": "integer", "minimum": 1},
+                "cause": {"type": "string"},
+            },
+        },
+    },
+    "operation_id": {
+        "type": "string",
+        "nullable": True,
+        "description": "The operation in history; null if nothing was stored.",
+    },
+}
+
+
+class ImportRefused(Answer):
+    """An import that stored nothing."""
+
+    data = fields.Dict(
+        metadata={
+            "description": "What became of the rows; only of code 6068.",
+            "properties": _REPORT,
+        }
+    )
+
+
 IMPORT_BODY = Body(
     media_types=(
         "text/csv",
@@ -70,6 +125,7 @@ IMPORT_BODY = Body(
         "200 times its size (beyond 100 MiB).",
     },
     example=_EXPORTED,
+    refused=ImportRefused,
 )
 
 _FLAG = {"enum": ["true", "false", "1", "0"]}
@@ -85,10 +141,6 @@ IMPORT_PARAMETERS = [
 ]
 
 
-def _count(description: str) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 0, "description": description}
-
-
 IMPORT_ANSWER = Answers(
     media_type="application/json",
     description="What became of the rows. Where one was rejected, and skip_invalid was "
@@ -98,44 +150,7 @@ IMPORT_ANSWER = Answers(
         "required": ["success", "data"],
         "properties": {
             "success": {"type": "boolean"},
-            "data": {
-                "type": "object",
-                "properties": {
-                    "outcome": {
-                        "type": "string",
-                        "enum": ["stored", "unchanged", "refused", "dry run"],
-                    },
-                    "read": _count("Rows that were read."),
-                    "inserted": _count("Entries that are new; or would be."),
-                    "already_listed": _count("Left as they were."),
-                    "repeated": _count("Rows that mean an entry of an earlier row."),
-                    "rejected": _count("Rows that cannot be taken."),
-                    "causes": {
-                        "type": "object",
-                        "description": "How many were rejected for which cause.",
-                        "additionalProperties": {"type": "integer"},
-                    },
-                    "rejects": {
-                        "type": "array",
-                        "maxItems": 20,
-                        "description": "The first of them.",
-                        "items": {
-                            "type": "object",
-                            "required": ["line", "cause"],
-                            "properties": {
-                                "line": {"type": "integer", "minimum": 1},
-                                "cause": {"type": "string"},
-                            },
-                        },
-                    },
-                    "operation_id": {
-                        "type": "string",
-                        "nullable": True,
-                        "description": "The operation in history; null if nothing "
-                        "was stored.",
-                    },
-                },
-            },
+            "data": {"type": "object", "properties": _REPORT},
         },
     },
     example={

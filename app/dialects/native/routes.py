@@ -31,7 +31,7 @@ blueprint.description = (
 
 CSV = "text/csv; charset=utf-8"
 
-described = Described(blueprint, WIRE_ERRORS)
+described = Described(blueprint, WIRE_ERRORS, knows_every_parameter=True)
 
 
 @described.form_operation(

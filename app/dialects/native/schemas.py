@@ -110,6 +110,7 @@ BATCH_BODY = Body(
     schema={
         "type": "object",
         "required": ["phone_code", "numbers"],
+        "additionalProperties": False,
         "properties": {
             "phone_code": {
                 "type": "string",

@@ -28,7 +28,7 @@ from app.domain.rules import Match, Question, Snapshot, Verdict
 from app.domain.scopes import CampaignReference
 from app.http import limits
 from app.http.envelope import write_json
-from app.http.forms import Fields, unambiguous
+from app.http.forms import Fields, require_known, unambiguous
 from app.services import Services
 from app.services.checks import Hits
 from app.services.erasures import Erased
@@ -38,6 +38,8 @@ _PIECE = 500
 
 # The parameter that asks about an instant rather than about now.
 AS_OF = "as_of"
+
+_ASKED_OF_BATCH = {"phone_code", "campaign_id", AS_OF, "numbers"}
 
 _VERDICT = (
     '"callable":%s,"phone_code":"%s","phone_number":"%s","checked_at":"%s",'
@@ -120,6 +122,7 @@ def read_batch(body: bytes) -> Batch:
         raise RequestMalformed from error
     if not isinstance(members, dict) or not isinstance(members.get("numbers"), list):
         raise RequestMalformed
+    require_known(members, _ASKED_OF_BATCH)
     numbers: list[object] = members["numbers"]
     if len(numbers) > limits.BATCH_NUMBERS:
         raise TooManyNumbers
