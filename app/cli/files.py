@@ -1,6 +1,7 @@
 """Files that a command reads and writes; what it writes is whole or is not there."""
 
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -45,7 +46,7 @@ def written(name: str) -> Iterator[Callable[[bytes], object]]:
         return
     descriptor, forming = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with _leaving_on_termination(), os.fdopen(descriptor, "wb") as file:
             with packing(file, path.name) as write:
                 yield write
             file.flush()
@@ -55,6 +56,20 @@ def written(name: str) -> Iterator[Callable[[bytes], object]]:
         with suppress(FileNotFoundError):
             Path(forming).unlink()
         raise
+
+
+@contextmanager
+def _leaving_on_termination() -> Iterator[None]:
+    """Let SIGTERM end the block as an exception does, so that it is cleaned up."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _size(file: BinaryIO) -> int | None:

@@ -1,6 +1,7 @@
 """What every command needs: a database, services, and errors told in one line."""
 
 import getpass
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -110,6 +111,8 @@ def actor() -> str:
 @contextmanager
 def services() -> Iterator[Services]:
     """Yield the services, on a database that runs and is migrated."""
+    # What it has to say of a connection that broke, the one line says.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     with told_in_one_line():
         settings = Settings.from_environment()
         with database_url(settings) as url:

@@ -26,6 +26,7 @@ class RejectsFile:
 
     def __init__(self, file: TextIO) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
+        self._flush = file.flush
 
     def begin(self, header: Sequence[str]) -> None:
         """Write the header, given that of the file which is read."""
@@ -34,3 +35,7 @@ class RejectsFile:
     def write(self, reject: Reject) -> None:
         """Append one reject."""
         self._writer.writerow((reject.line, reject.cause, *reject.row))
+
+    def finish(self) -> None:
+        """Leave nothing unwritten; raises OSError where there is no room for it."""
+        self._flush()

@@ -163,6 +163,9 @@ class Imports:
             with closing(_stage(tx, file, staging, counted, source.size)) as parts:
                 for fraction in parts:
                     progress(Progress(Stage.READING, staging.read, fraction))
+            if rejects is not None:
+                # Before anything is stored: what is not on the list must be told.
+                rejects.finish()
             taken = staging.read - staging.causes.total()
             if taken < staging.read and not (options.skip_invalid or options.dry_run):
                 return _report(Outcome.REFUSED, staging)

@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import signal
 
 import pytest
 
+from tests.waiting import require
 from tests.wire.command import Command
 
 LEADS = "name,phone\nAda,5551234567\nBen,(555) 123-4568\nEve,x\n"
@@ -99,6 +101,19 @@ def test_a_reader_that_has_seen_enough_ends_a_scrub_in_one_line(listed):
         assert scrub.wait(20) == 1
         (line,) = scrub.stderr.read().decode().splitlines()
     assert "Broken pipe" in line
+
+
+def test_a_scrub_that_is_terminated_leaves_nothing(listed):
+    with listed.started("scrub", "-", "-o", "clean.csv") as scrub:
+        scrub.stdin.write(b"phone\n" + b"5550000000\n" * 100_000)
+        scrub.stdin.flush()
+        require(lambda: any(listed.folder.glob(".clean.csv.*")), 20)
+
+        scrub.terminate()
+
+        assert scrub.wait(20) == 128 + signal.SIGTERM
+    assert list(listed.folder.glob("*clean*")) == []
+    assert list(listed.folder.glob(".clean*")) == []
 
 
 def test_a_terminal_sees_how_far_a_scrub_is(listed):

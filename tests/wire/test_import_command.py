@@ -112,6 +112,33 @@ def test_rejects_never_overwrite_what_is_imported(command):
     assert (command.folder / name).read_text() == BAD
 
 
+def test_nothing_is_stored_that_was_rejected_without_a_trace(command):
+    result = command.run(
+        "import", "-", "--skip-invalid", "--rejects", "/dev/full", data=BAD.encode()
+    )
+
+    assert result.returncode == 1
+    assert b"No space left" in result.stderr
+    assert result.stderr.count(b"\n") == 1
+    assert command.listed() == 0
+
+
+def test_a_database_that_goes_away_is_told_in_one_line(command):
+    with command.started("import", "-") as process:
+        process.stdin.write(b"5551234567\n" * 60_000)
+        process.stdin.flush()
+        wait_until_staging(command.url)
+
+        end_staging(command.url)
+        process.stdin.close()
+        code = process.wait(20)
+        told = process.stderr.read().decode()
+
+    assert code == 1
+    assert told.count("\n") == 1
+    assert "database cannot be used" in told
+
+
 def test_a_pipe_that_has_a_name_is_written_to_and_stays(command):
     pipe = command.folder / "pipe"
     os.mkfifo(pipe)
@@ -163,6 +190,15 @@ def wait_until_staging(url: str) -> None:
         while connection.execute(question).fetchone() == (0,):
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+def end_staging(url: str) -> None:
+    """End the sessions that copy rows."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'COPY staged%'"
+        )
 
 
 def test_an_import_beside_the_service_shows_in_the_next_search(
