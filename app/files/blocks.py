@@ -64,13 +64,18 @@ def _with_line_feeds(data: bytes) -> bytes:
     return data
 
 
-def _without_mark(data: bytes) -> bytes:
-    """Return *data* without its byte order mark; raises TextNotUtf8 for UTF-16."""
+def refuse_utf_16(data: bytes) -> None:
+    """Raise TextNotUtf8 if a file that begins with *data* is UTF-16."""
     head = data[:64]
     zeros = max(head[0::2].count(0), head[1::2].count(0))
     if head.startswith(_UTF_16) or zeros * 4 > len(head):
         message = "the file is UTF-16 text: save it as UTF-8"
         raise TextNotUtf8(message)
+
+
+def _without_mark(data: bytes) -> bytes:
+    """Return *data* without its byte order mark; raises TextNotUtf8 for UTF-16."""
+    refuse_utf_16(data)
     return data.removeprefix(_BOM)
 
 

@@ -61,6 +61,11 @@ class Counted:
         return data
 
 
+def is_packed(head: bytes) -> bool:
+    """Whether what begins with *head* is gzip or zip."""
+    return head.startswith((_GZIP, *_ZIP))
+
+
 @contextmanager
 def unpacked(stream: Counted) -> Iterator[Read]:
     """

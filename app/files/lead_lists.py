@@ -17,12 +17,15 @@ from app.domain import phone
 from app.domain.errors import (
     CallingCodeInvalid,
     ColumnMissing,
+    FileRefused,
     FormatUnknown,
     NumberInvalid,
     RowTooLong,
     TextNotUtf8,
 )
 from app.files import headers, spellings
+from app.files.blocks import refuse_utf_16
+from app.files.compression import is_packed
 
 # No row of leads is longer; what is, would have to be held whole.
 ROW_LENGTH = 64 * 1024
@@ -58,7 +61,8 @@ class LeadList:
     A list of leads that is read once, from its beginning to its end.
 
     Raises, when it is made and while it is read, what the list is refused for:
-    ColumnMissing, TextNotUtf8, RowTooLong, FormatUnknown.
+    ColumnMissing, TextNotUtf8, RowTooLong, FormatUnknown; FileRefused of a compressed
+    one.
     """
 
     def __init__(self, source: Iterable[bytes], columns: Columns) -> None:
@@ -191,6 +195,8 @@ class LeadList:
         decoder = codecs.getincrementaldecoder("utf-8")()
         pending, number = "", 1
         for data, is_last in _in_blocks(source):
+            if number == 1 and not pending:
+                _require_text(data)
             try:
                 text = pending + decoder.decode(data, final=is_last)
             except UnicodeDecodeError as error:
@@ -205,6 +211,13 @@ class LeadList:
             number += len(lines)
             if lines:
                 yield lines
+
+
+def _require_text(data: bytes) -> None:
+    """Refuse by its name what begins with *data* and is no text of ours."""
+    if is_packed(data):
+        raise FileRefused("the list is compressed: it is read as it is, unpack it")
+    refuse_utf_16(data)
 
 
 def _plain_rows(delimiter: str, number: int, width: int) -> re.Pattern[str]:

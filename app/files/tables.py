@@ -104,12 +104,18 @@ class Table:
 
 
 def _numbered(rows: list[list[str]], line: int, text: str, width: int) -> Rows:
-    """Leave out blank lines, fill short rows up to *width*, say where each begins."""
+    """
+    Leave out blank lines, fill short rows up to *width*, say where each begins.
+
+    Raises RowTooLong for one of several lines that no line was too long for.
+    """
     if rows and min(map(len, rows)) >= width and '"' not in text:
         return Rows(range(line, line + len(rows)), rows)
     lines, whole = [], []
     for row in rows:
         if row:
+            if sum(map(len, row)) > ROW_LENGTH:
+                raise _never_closed(line)
             lines.append(line)
             whole.append(row + [""] * (width - len(row)))
         line += _height(row)

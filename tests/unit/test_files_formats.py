@@ -93,6 +93,7 @@ def test_a_table_is_known_by_its_header(header, where):
         (HEADER + f"1,1,\n2,1,{'x' * 70_000}\n", RowTooLong, "line 3 "),
         ("5" * 400_000, RowTooLong, "line 1 "),
         (HEADER + '1,1,"x\n' + "2,1,y\n" * 50_000, RowTooLong, "line 2.*mark"),
+        (HEADER + '1,1,"' + "x\n" * 40_000 + '"\n', RowTooLong, "line 2.*longer"),
         (HEADER + '1,1,\n2,1,"x\n3', RowTooLong, "line 3.*quotation mark"),
     ],
 )

@@ -116,7 +116,7 @@ def test_line_ends_and_a_byte_order_mark_are_kept():
         pytest.param("", ColumnMissing, "no column", id="nothing at all"),
         pytest.param("name,x\nAda,1\n", ColumnMissing, "no column", id="no numbers"),
         pytest.param(b"phone\n\xff\n", TextNotUtf8, "line 2", id="bytes"),
-        pytest.param("phone\n".encode("utf-16"), TextNotUtf8, "line 1", id="UTF-16"),
+        pytest.param("phone\n".encode("utf-16"), TextNotUtf8, "UTF-16", id="UTF-16"),
         pytest.param("phone\n\n" + "x" * 70_000, RowTooLong, "line 3", id="a long row"),
         pytest.param(
             'phone\n"' + "x\n" * 40_000, RowTooLong, "row", id="an open quote"

@@ -1,6 +1,7 @@
 """A list of leads of any size, streamed in and out."""
 
 import csv
+import gzip
 import http.client
 import io
 import socket
@@ -97,10 +98,13 @@ def test_a_campaign_and_the_columns_can_be_named(api: Api):
         ("name,x\nAda,1\n", {}, 6062, "no column"),
         ("", {}, 6062, "no column"),
         (b"phone\n\xff\n", {}, 6063, "line 2"),
+        ("phone\n5551234567\n".encode("utf-16-le"), {}, 6063, "UTF-16"),
+        (gzip.compress(b"phone\n5551234567\n", mtime=0), {}, 6067, "compressed"),
         ("phone\n" + "5" * 70_000, {}, 6064, "line 2"),
         ("phone\n1,2\n", {}, 6066, "line 2"),
         ('phone\n"1', {}, 6066, "line 2"),
         ("phone\n", {"only": "some"}, 6008, "only"),
+        ("phone\n", {"campain_id": "0"}, 6008, "'campain_id'"),
         ("phone\n", {"campaign_id": "NOSUCH"}, 6026, "campaign"),
         ("phone\n", {"campaign_id": "-1"}, 6026, "campaign"),
         ("phone\n", {"phone_code": "999"}, 6006, "phone code"),
