@@ -38,6 +38,7 @@ SETTINGS = [
     "enable_hashjoin",
     "enable_mergejoin",
     "enable_sort",
+    "max_parallel_workers_per_gather",
 ]
 
 REMEMBER = """

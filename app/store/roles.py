@@ -20,7 +20,8 @@ ENTER: LiteralString = """
            set_config('enable_bitmapscan', %(scans)s, %(local)s),
            set_config('enable_hashjoin', %(joins)s, %(local)s),
            set_config('enable_mergejoin', %(joins)s, %(local)s),
-           set_config('enable_sort', %(sorts)s, %(local)s)
+           set_config('enable_sort', %(sorts)s, %(local)s),
+           set_config('max_parallel_workers_per_gather', %(workers)s, %(local)s)
 """
 
 # And only where the database is what this process believes it to be: one that was put
@@ -43,13 +44,15 @@ class Plans(Enum):
     plan must still be good when a list that was short has grown by millions, and when
     one organisation's is a thousand times as long as the others'. ALONG_INDEX so, and
     what is wanted in an index's order is read along that one: of an empty list, or one
-    number, PostgreSQL takes any index for as good.
+    number, PostgreSQL takes any index for as good. None but AUTO, for which the
+    server's own number holds (None), begins processes that take part: to begin them
+    takes longer than any such statement.
     """
 
-    AUTO = ("auto", "on", "on", "on")
-    BY_INDEX = ("force_generic_plan", "off", "on", "on")
-    BY_NUMBER = ("force_generic_plan", "off", "off", "on")
-    ALONG_INDEX = ("force_generic_plan", "off", "off", "off")
+    AUTO = ("auto", "on", "on", "on", None)
+    BY_INDEX = ("force_generic_plan", "off", "on", "on", "0")
+    BY_NUMBER = ("force_generic_plan", "off", "off", "on", "0")
+    ALONG_INDEX = ("force_generic_plan", "off", "off", "off", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +81,5 @@ class Scope:
             "scans": self.plans.value[1],
             "joins": self.plans.value[2],
             "sorts": self.plans.value[3],
+            "workers": self.plans.value[4],
         }
