@@ -27,10 +27,13 @@ PASSED_OVER = 4
 class UnderWay:
     """A prepared statement that was sent, and the connection that it came from."""
 
-    def __init__(self, database: Database, connection: BoundedConnection) -> None:
+    def __init__(
+        self, database: Database, connection: BoundedConnection, lookup: Lookup
+    ) -> None:
         """Receive what *connection* answers, then give it back to *database*."""
         self._database = database
         self._connection = connection
+        self._name = lookup.name
         self._result: pq.abc.PGresult | None = None
         self._began = time.monotonic()
         self._sound = True
@@ -57,8 +60,9 @@ class UnderWay:
                     return rows
                 self._result = self._result or result
         except errors.InvalidSqlStatementName as error:
-            # psycopg forgets whatever is prepared when it rolls back.
-            self._connection.prepared.clear()
+            # psycopg forgets whatever is prepared when it rolls back; others may have
+            # been prepared anew since.
+            self._connection.prepared.discard(self._name)
             raise NotAtOnce from error
         except psycopg.Error as error:
             # What it has prepared, or has not, is no longer certain.
@@ -106,7 +110,7 @@ def _send(
     try:
         lookups.begin(connection, lookup, parameters)
         if not connection.pgconn.flush():
-            return UnderWay(database, connection)
+            return UnderWay(database, connection, lookup)
     except psycopg.Error:
         pass
     # Half a question is on its way.

@@ -1,5 +1,6 @@
 """A look-up that failed leaves no connection on which every later one fails."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,10 +8,13 @@ import psycopg
 import pytest
 
 from app.bootstrap import build_services
+from app.domain.access import Caller
 from app.domain.errors import StoreUnavailable
+from app.domain.patience import NotAtOnce
 from app.domain.phone import PhoneNumber
 from app.domain.rules import Question
 from app.domain.scopes import Campaign, read_campaign
+from app.services import Services
 from app.store.checks import CHECK
 from app.store.database import Database
 from app.store.roles import Plans, Scope
@@ -88,7 +92,36 @@ def test_checks_go_on_after_a_transaction_that_was_rolled_back(
     services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", "", "TELEMKT"))
     for campaign in asked_before:
         services.checks.check(caller, question(campaign))
-    # So often that psycopg has prepared something itself.
+    roll_back(database, services, caller)
+
+    for campaign in asked_after:
+        assert services.checks.check(caller, question(campaign)).callable
+    database.close()
+
+
+def test_who_waits_for_nobody_forgets_no_more_than_is_gone(database_url: str, caller):
+    database = Database(database_url, connections=1)
+    services = build_services(database)
+    services.campaigns.add(caller, None, Campaign(0, "SPRING", "Spring", "", "TELEMKT"))
+    for campaign in ("", "SPRING"):
+        services.checks.check(caller, question(campaign))
+    roll_back(database, services, caller)
+    services.checks.check(caller, question(""))
+
+    begun = services.checks.begin([(caller, question("SPRING"))])
+    assert select.select([begun.fileno()], [], [], 10)[0]
+    with pytest.raises(NotAtOnce):
+        begun.receive()
+    begun.close()
+
+    for campaign in ("SPRING", "", "SPRING"):
+        assert services.checks.check(caller, question(campaign)).callable
+    database.close()
+
+
+def roll_back(database: Database, services: Services, caller: Caller) -> None:
+    """Have psycopg deallocate what is prepared."""
+    # So often that it has prepared something itself.
     for _ in range(8):
         services.checks.find_listed(caller, [QUESTION.number.e164], None)
     with (
@@ -96,10 +129,6 @@ def test_checks_go_on_after_a_transaction_that_was_rolled_back(
         database.transaction(Scope(caller.organisation.id)),
     ):
         raise ZeroDivisionError
-
-    for campaign in asked_after:
-        assert services.checks.check(caller, question(campaign)).callable
-    database.close()
 
 
 def question(campaign: str) -> Question:
