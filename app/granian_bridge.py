@@ -23,10 +23,9 @@ import structlog
 
 from app.domain import patience
 from app.granian_streams import Headers, Incoming, Pipes, ShortBodies
-from app.http import fast_lane, limits, metrics
+from app.http import limits, metrics
 from app.http.loop_lane import PASSED, Answered, Head, LoopLane, Passed
 from app.http.overload import QUEUE_SECONDS, Refusal
-from app.http.rates import note_counted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -77,6 +76,11 @@ class Bridge:
         self.pipes = Pipes()
         self.short_bodies = ShortBodies()
         self._context = copy_context()
+
+    def run_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the lane answer in *loop*'s thread."""
+        if self._lane is not None:
+            self._lane.run_on(loop)
 
     def take_in(self, watcher: Any, loop: asyncio.AbstractEventLoop) -> None:
         """
@@ -168,11 +172,7 @@ class Bridge:
         headers: Headers = scope.headers.items()
         client = scope.client
         environ = make_environ(scope, headers, _find_sender(client))
-        if passed.met is not None:
-            environ[fast_lane.MET] = passed.met
-            environ["HTTP_X_REQUEST_ID"] = passed.request_id
-        if passed.counted:
-            note_counted(environ, passed.standing)
+        passed.hand_over(environ)
         loop = asyncio.get_running_loop()
         environ["wsgi.input"] = await self._begin_body(environ, passed, proto, client)
         refusal = self._refusals.get(scope.path)

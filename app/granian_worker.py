@@ -64,6 +64,7 @@ def _run(  # noqa: PLR0913, PLR0917  granian hands them over one by one
     )
     make_scheduler: Any = CallbackScheduler
     scheduler = make_scheduler(loop, None, None, None, None)
+    bridge.run_on(loop)
     scheduler._schedule_fn = partial(bridge.take_in, loop=loop)  # noqa: SLF001
     ended = asyncio.Event()
 

@@ -16,7 +16,7 @@ from gunicorn import glogging, util
 from prometheus_client import multiprocess
 
 from app.domain import patience
-from app.gunicorn_queue import QueueingWorker
+from app.gunicorn_lane import LaneWorker
 from app.http import limits
 
 PAUSE_SECONDS = 5
@@ -33,7 +33,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-class Worker(QueueingWorker):
+class Worker(LaneWorker):
     """gunicorn's threaded worker, whose own refusals are JSON and name no values."""
 
     def handle(self, conn: Any) -> Any:

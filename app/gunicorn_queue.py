@@ -159,14 +159,14 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         conn.queued_at = time.monotonic()
         fresh = not conn.initialized and not conn.data_ready
         if self.alive and fresh and not _has_begun(conn.sock):
-            self.finish_request(conn, _done(_DEFER))
+            self.finish_request(conn, done(_DEFER))
             return
         if (
             self._waited > JOIN_SECONDS or read_waited(conn.sock) > QUEUE_SECONDS
         ) and self._is_crowded():
             stays = self._refuse(conn)
             if stays is not None:
-                self.finish_request(conn, _done(stays))
+                self.finish_request(conn, done(stays))
                 return
         super().enqueue_req(conn)
 
@@ -278,7 +278,8 @@ def _has_begun(connection: socket.socket) -> bool:
     return True
 
 
-def _done(result: object) -> "Future[object]":
+def done(result: object) -> "Future[object]":
+    """Return what has this result already."""
     future: Future[object] = Future()
     future.set_result(result)
     return future

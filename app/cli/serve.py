@@ -94,7 +94,7 @@ def run_gunicorn(settings: Settings, url: str) -> None:
 def run_granian(settings: Settings, url: str) -> None:
     """Serve with granian until it is told to stop."""
 
-    def make_app() -> tuple[Flask, LoopLane]:
+    def make_app() -> tuple[Flask, LoopLane | None]:
         at_end = granian_server.at_worker_end
         app = _begin_worker(
             partial(build_app, settings, url, at_end=at_end, rates=rates)

@@ -6,16 +6,13 @@ asks the database for all that wait. What is not remembered or is in any way unu
 leaves to the WSGI application, body and all, so that refusals are worded in one place.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
-
-from flask import Flask
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.domain import patience
 from app.domain.access import Caller
@@ -28,11 +25,15 @@ from app.domain.errors import (
 from app.domain.rates import Standing
 from app.domain.rules import Verdict
 from app.http import forms, limits, request_log
-from app.http.fast_lane import Arrival, Lane, Met, find_secret
+from app.http.fast_lane import MET, Arrival, Lane, Met, find_secret
+from app.http.loop import Loop
 from app.http.loop_questions import Asked, Questions
 from app.http.proxy import find_sender, read_address
-from app.http.rates import Rates
+from app.http.rates import Rates, note_counted
 from app.services import Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 EXTENSION = "dncd.loop_lane"
 
@@ -79,6 +80,14 @@ class Passed:
     counted: bool = False
     standing: Standing | None = None
 
+    def hand_over(self, environ: "WSGIEnvironment") -> None:
+        """Let those who answer it in the lane's place know what is known."""
+        if self.met is not None:
+            environ[MET] = self.met
+            environ["HTTP_X_REQUEST_ID"] = self.request_id
+        if self.counted:
+            note_counted(environ, self.standing)
+
 
 PASSED = Passed()
 
@@ -107,9 +116,9 @@ class _Request(NamedTuple):
         self.tell(passed)
 
 
-def find(app: Flask) -> "LoopLane":
-    """Return the lane of an application that ``create_app`` has made."""
-    found: LoopLane = app.extensions[EXTENSION]
+def find(app: object) -> "LoopLane | None":
+    """Return the lane of an application that ``create_app`` has made, or None."""
+    found: LoopLane | None = getattr(app, "extensions", {}).get(EXTENSION)
     return found
 
 
@@ -128,9 +137,14 @@ class LoopLane:
         self._rates = rates
         self._lanes = lanes
         self._trusted_proxies = frozenset(trusted_proxies)
-        self._questions = Questions(services.checks)
-        self._log = request_log.Lines()
+        self._checks = services.checks
         self._proving = ThreadPoolExecutor(PROVING, thread_name_prefix="tokens")
+
+    def run_on(self, loop: Loop) -> None:
+        """Answer in *loop*'s thread from now on."""
+        self._loop = loop
+        self._questions = Questions(self._checks, loop)
+        self._log = request_log.Lines(loop)
 
     def serves(self, path: str) -> bool:
         """Whether *path* is a lane's."""
@@ -153,7 +167,7 @@ class LoopLane:
         return length if plain and length <= limits.FORM_BYTES else None
 
     def answer(self, head: Head, body: bytes, tell: Tell) -> None:
-        """*tell* the answer to the request; for the event loop's thread."""
+        """*tell* the answer to the request; for the thread that it runs on."""
         dialect, lane = self._lanes[head.path]
         forwarded = head.headers.get("x-forwarded-for")
         arrival = Arrival(
@@ -210,14 +224,12 @@ class LoopLane:
 
     def _prove(self, secret: str, request: _Request) -> None:
         """Have the holder of *secret* looked up, and ask then."""
-        loop = asyncio.get_running_loop()
         came = time.monotonic()
-        looking_up = loop.run_in_executor(
-            self._proving, self._look_up, secret, request.arrival, came
-        )
-        looking_up.add_done_callback(partial(self._ask_proved, request))
+        looking_up = self._proving.submit(self._look_up, secret, request.arrival, came)
+        ask = partial(self._loop.call_soon_threadsafe, self._ask_proved, request)
+        looking_up.add_done_callback(ask)
 
-    def _ask_proved(self, request: _Request, proved: "asyncio.Future[None]") -> None:
+    def _ask_proved(self, request: _Request, proved: "Future[None]") -> None:
         failure = proved.exception()
         if isinstance(failure, StoreUnavailable):
             request.pass_on(failure)

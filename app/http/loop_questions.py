@@ -12,7 +12,6 @@ is to ask for all; here only the event loop's thread touches what waits, so that
 is locked and nobody sleeps, and a refusal is an answer like others.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from app.domain.access import Caller
 from app.domain.errors import DncError, StoreUnavailable
 from app.domain.patience import NotAtOnce
 from app.domain.rules import Question, Verdict
+from app.http.loop import Loop, Timer
 from app.services.begun_checks import Begun
 from app.services.checks import TOGETHER
 
@@ -60,9 +60,10 @@ class Questions:
     unavailable, that is not found out again for those who came meanwhile.
     """
 
-    def __init__(self, checking: Checking) -> None:
-        """Ask *checking*, which answers in the questions' order."""
+    def __init__(self, checking: Checking, loop: Loop) -> None:
+        """Ask *checking*, which answers in the questions' order; wait in *loop*."""
         self._checking = checking
+        self._loop = loop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
         self._waiting: Taken = []
         self._asking = False
@@ -75,10 +76,9 @@ class Questions:
         self._waiting.append((question, tell))
         if len(self._waiting) == 1 and not self._asking:
             # Whoever else has come by now is asked for at once.
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._begin, loop)
+            self._loop.call_soon(self._begin)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _begin(self) -> None:
         if not self._waiting or self._asking:
             return
         self._asking = True
@@ -87,81 +87,68 @@ class Questions:
         try:
             begun = self._checking.begin([question for question, _ in taken])
         except NotAtOnce:
-            self._ask_thread(loop, taken, since)
+            self._ask_thread(taken, since)
             return
         except Exception as failure:  # noqa: BLE001  each of them is told
-            self._fail(loop, taken, failure)
+            self._fail(taken, failure)
             return
         asking = _Asking(taken, since, begun, begun.fileno())
         # Nobody waits longer for having waited for a statement before.
         seconds = patience.REQUEST_SECONDS - (time.monotonic() - since)
-        late = loop.call_later(seconds, self._give_up, loop, asking, seconds)
-        loop.add_reader(asking.descriptor, self._receive, loop, asking, late)
+        late = self._loop.call_later(seconds, self._give_up, asking, seconds)
+        self._loop.add_reader(asking.descriptor, self._receive, asking, late)
 
-    def _receive(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        asking: "_Asking",
-        late: asyncio.TimerHandle,
-    ) -> None:
+    def _receive(self, asking: "_Asking", late: Timer) -> None:
         taken, since, begun, _ = asking
         then: Callable[[], object]
         try:
             answers = begun.receive()
         except NotAtOnce:
-            then = partial(self._ask_thread, loop, taken, since)
+            then = partial(self._ask_thread, taken, since)
         except Exception as failure:  # noqa: BLE001  each of them is told
-            then = partial(self._fail, loop, taken, failure)
+            then = partial(self._fail, taken, failure)
         else:
             if answers is None:
                 return
-            then = partial(self._end, loop, taken, answers)
+            then = partial(self._end, taken, answers)
         late.cancel()
-        asking.end(loop)
+        asking.end(self._loop)
         then()
 
-    def _give_up(
-        self, loop: asyncio.AbstractEventLoop, asking: "_Asking", seconds: float
-    ) -> None:
+    def _give_up(self, asking: "_Asking", seconds: float) -> None:
         asking.begun.give_up(seconds)
-        asking.end(loop)
-        self._end(loop, asking.taken, [StoreUnavailable()] * len(asking.taken))
+        asking.end(self._loop)
+        self._end(asking.taken, [StoreUnavailable()] * len(asking.taken))
 
-    def _ask_thread(
-        self, loop: asyncio.AbstractEventLoop, taken: Taken, since: float
-    ) -> None:
-        self._thread.submit(self._run, loop, taken, since)
+    def _ask_thread(self, taken: Taken, since: float) -> None:
+        self._thread.submit(self._run, taken, since)
 
-    def _run(self, loop: asyncio.AbstractEventLoop, taken: Taken, since: float) -> None:
+    def _run(self, taken: Taken, since: float) -> None:
         patience.queued(time.monotonic() - since)
         patience.begin()
         try:
             answers = self._checking.check_all([question for question, _ in taken])
         except BaseException as failure:  # noqa: BLE001  each of them is told
-            loop.call_soon_threadsafe(self._fail, loop, taken, failure)
+            self._loop.call_soon_threadsafe(self._fail, taken, failure)
         else:
-            loop.call_soon_threadsafe(self._end, loop, taken, answers)
+            self._loop.call_soon_threadsafe(self._end, taken, answers)
 
-    def _end(
-        self, loop: asyncio.AbstractEventLoop, taken: Taken, answers: list[Answer]
-    ) -> None:
+    def _end(self, taken: Taken, answers: list[Answer]) -> None:
         self._asking = False
         if isinstance(answers[-1], StoreUnavailable):
             answers += [answers[-1]] * len(self._waiting)
             taken += self._waiting
             self._waiting = []
         # Asked before the answers are written, so that both is done at a time.
-        self._begin(loop)
+        self._begin()
         for (_, tell), answer in zip(taken, answers, strict=True):
             _tell(tell, answer)
 
-    def _fail(
-        self, loop: asyncio.AbstractEventLoop, taken: Taken, failure: BaseException
-    ) -> None:
+    def _fail(self, taken: Taken, failure: BaseException) -> None:
         self._asking = False
         for _, tell in taken:
             _tell(tell, failure)
-        self._begin(loop)
+        self._begin()
 
 
 def _tell(tell: Tell, answer: Answer | BaseException) -> None:
@@ -180,7 +167,7 @@ class _Asking(NamedTuple):
     begun: Begun
     descriptor: int
 
-    def end(self, loop: asyncio.AbstractEventLoop) -> None:
+    def end(self, loop: Loop) -> None:
         """Wait no more."""
         # Not after the connection was closed: its number may be another's by then.
         loop.remove_reader(self.descriptor)

@@ -5,7 +5,6 @@ The line never holds a query string or a body, and whatever text it does hold go
 through ``mask`` last, as does everything that gunicorn or a library logs.
 """
 
-import asyncio
 import json
 import logging
 import re
@@ -24,6 +23,7 @@ from structlog.typing import Processor
 from app.domain import patience
 from app.domain.access import Caller
 from app.http import current, request_ids
+from app.http.loop import Loop
 from app.http.proxy import read_address
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -154,14 +154,15 @@ class Lines:
     Each write lets other threads run, which the next answer would have to wait for.
     """
 
-    def __init__(self) -> None:
-        """Hold none yet."""
+    def __init__(self, loop: Loop) -> None:
+        """Write them in *loop*'s thread."""
+        self._loop = loop
         self._held: list[str] = []
 
     def put(self, line: str) -> None:
         """Have *line* written in a moment; for the event loop's thread."""
         if not self._held:
-            asyncio.get_running_loop().call_soon(self._write)
+            self._loop.call_soon(self._write)
         self._held.append(line)
 
     def _write(self) -> None:

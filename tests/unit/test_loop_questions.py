@@ -70,7 +70,7 @@ async def begin(asked: Asked, questions: Questions) -> Any:
 
 def test_who_comes_while_one_is_asked_is_asked_for_by_the_next_call(asked):
     async def run() -> list[Any]:
-        questions = Questions(asked)
+        questions = Questions(asked, asyncio.get_running_loop())
         first = await begin(asked, questions)
         later = await put(questions, range(1, 11))
         asked.may_answer.set()
@@ -84,7 +84,9 @@ def test_no_call_has_more_questions_than_allowed(asked):
     asked.may_answer.set()
 
     async def run() -> list[Any]:
-        return await asyncio.gather(*await put(Questions(asked), range(1, 200)))
+        return await asyncio.gather(
+            *await put(Questions(asked, asyncio.get_running_loop()), range(1, 200))
+        )
 
     assert asyncio.run(run()) == list(range(1, 200))
     assert max(map(len, asked.calls)) == TOGETHER
@@ -94,7 +96,7 @@ def test_after_a_hopeless_answer_nobody_waits_for_the_next(asked):
     asked.answer = StoreUnavailable()
 
     async def run() -> list[Any]:
-        questions = Questions(asked)
+        questions = Questions(asked, asyncio.get_running_loop())
         first = await begin(asked, questions)
         later = await put(questions, range(1, 200))
         asked.may_answer.set()
@@ -108,7 +110,7 @@ def test_a_refusal_is_only_theirs_whom_it_concerns(asked):
     asked.answer = CampaignUnknown()
 
     async def run() -> list[Any]:
-        questions = Questions(asked)
+        questions = Questions(asked, asyncio.get_running_loop())
         first = await begin(asked, questions)
         (later,) = await put(questions, range(1, 2))
         asked.may_answer.set()
@@ -124,7 +126,7 @@ def test_a_failure_is_raised_to_everybody_who_was_asked_for(asked):
     asked.may_answer.set()
 
     async def run() -> None:
-        questions = Questions(asked)
+        questions = Questions(asked, asyncio.get_running_loop())
         for coming in await put(questions, range(1, 4)):
             with pytest.raises(ValueError, match="wrong"):
                 await asyncio.wait_for(coming, 10)
@@ -139,7 +141,7 @@ def test_whoever_cannot_be_told_spoils_nothing_for_the_others(asked):
         raise KeyError
 
     async def run() -> Any:
-        questions = Questions(asked)
+        questions = Questions(asked, asyncio.get_running_loop())
         first = await begin(asked, questions)
         questions.put(1, raise_it)  # type: ignore[arg-type]
         stays = put_one(questions, 2)
@@ -200,7 +202,7 @@ def at_once() -> AtOnce:
 
 def test_an_answer_that_comes_in_parts_is_waited_for_without_a_thread(at_once):
     async def run() -> list[Any]:
-        questions = Questions(at_once)
+        questions = Questions(at_once, asyncio.get_running_loop())
         first = (await put(questions, range(1)))[0]
         await asyncio.sleep(0)
         later = await put(questions, range(1, 4))
@@ -223,7 +225,9 @@ def test_what_cannot_be_answered_at_once_is_asked_by_a_thread(at_once):
     at_once.may_answer.set()
 
     async def run() -> Any:
-        (coming,) = await put(Questions(at_once), range(7, 8))
+        (coming,) = await put(
+            Questions(at_once, asyncio.get_running_loop()), range(7, 8)
+        )
         await asyncio.sleep(0)
         at_once.begun[0].end.send(b"x")
         return await asyncio.wait_for(coming, 10)
@@ -237,7 +241,7 @@ def test_a_failure_at_once_is_raised_and_holds_up_nobody(at_once):
     at_once.fails = ValueError("wrong")
 
     async def run() -> Any:
-        questions = Questions(at_once)
+        questions = Questions(at_once, asyncio.get_running_loop())
         (coming,) = await put(questions, range(1))
         await asyncio.sleep(0)
         at_once.begun[0].end.send(b"x")
@@ -257,7 +261,7 @@ def test_nobody_waits_longer_than_a_request_may(at_once, monkeypatch):
     monkeypatch.setattr(loop_questions.patience, "REQUEST_SECONDS", 0.1)
 
     async def run() -> Any:
-        questions = Questions(at_once)
+        questions = Questions(at_once, asyncio.get_running_loop())
         first = (await put(questions, range(1)))[0]
         await asyncio.sleep(0)
         later = await put(questions, range(1, 4))

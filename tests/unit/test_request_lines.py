@@ -67,7 +67,7 @@ def test_a_write_that_fails_leaves_the_next_to_be_written(slow, monkeypatch):
 
 def test_what_an_event_loop_has_done_by_now_is_one_write(slow):
     async def answer() -> None:
-        lines = request_log.Lines()
+        lines = request_log.Lines(asyncio.get_running_loop())
         for n in range(3):
             lines.put(f"{n}\n")
         assert slow.written == []

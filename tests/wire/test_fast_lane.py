@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,13 +24,21 @@ FIELDS = {"phone_number": "5551234567", "phone_code": "1", "campaign_id": ""}
 NOW = re.compile(r'"checked_at":"[^"]+"')
 
 
-def ask(api: Api, *, usual: bool, **fields: object) -> requests.Response:
-    """Ask by a form as the documentation says, or in a way that only Flask knows."""
+# What the thread that waits for clients answers, and what gunicorn's leaves to others
+# for the tab in it.
+HEADERS = {"at once": {}, "by a thread": {"X-Way": "a\tb"}}
+WAYS = pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+
+
+def ask(
+    api: Api, headers: Mapping[str, str] | None, **fields: object
+) -> requests.Response:
+    """Ask by a form with *headers*, or for None in a way that only Flask knows."""
     fields = {"auth_token": api.token} | FIELDS | fields
     url = f"{api.base}/v1/dnc/check"
-    if usual:
-        return requests.post(url, data=fields, timeout=10)
-    return requests.post(url, json=fields, timeout=10)
+    if headers is None:
+        return requests.post(url, json=fields, timeout=10)
+    return requests.post(url, data=fields, headers=headers, timeout=10)
 
 
 def essence(answer: requests.Response) -> tuple[object, ...]:
@@ -41,13 +50,15 @@ def essence(answer: requests.Response) -> tuple[object, ...]:
     return answer.status_code, headers, NOW.sub("", answer.text)
 
 
+@WAYS
 @pytest.mark.parametrize("listed", ["5551234567", "5550000000"])
-def test_the_same_is_answered_byte_for_byte(api: Api, listed: str):
+def test_the_same_is_answered_byte_for_byte(api: Api, listed: str, headers):
     api.insert(listed, reason='"quoted" ü')
 
-    assert essence(ask(api, usual=True)) == essence(ask(api, usual=False))
+    assert essence(ask(api, headers)) == essence(ask(api, None))
 
 
+@WAYS
 @pytest.mark.parametrize(
     "fields",
     [
@@ -58,16 +69,17 @@ def test_the_same_is_answered_byte_for_byte(api: Api, listed: str):
         {"auth_token": ""},
     ],
 )
-def test_the_same_is_refused_in_the_same_words(api: Api, fields):
-    assert essence(ask(api, usual=True, **fields)) == essence(
-        ask(api, usual=False, **fields)
-    )
+def test_the_same_is_refused_in_the_same_words(api: Api, fields, headers):
+    refused = essence(ask(api, headers, **fields))
+
+    assert refused == essence(ask(api, None, **fields))
 
 
-def test_a_token_without_the_grant_is_refused_in_the_same_words(api: Api):
+@WAYS
+def test_a_token_without_the_grant_is_refused_in_the_same_words(api: Api, headers):
     narrow = api.with_grants(Grant.INSERT)
 
-    assert essence(ask(narrow, usual=True)) == essence(ask(narrow, usual=False))
+    assert essence(ask(narrow, headers)) == essence(ask(narrow, None))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +213,7 @@ def test_it_is_counted_like_every_request(api: Api):
 
     before = counted()
     for _ in range(5):
-        ask(api, usual=True)
+        ask(api, {})
 
     assert counted() == before + 5
 
