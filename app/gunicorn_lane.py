@@ -4,7 +4,8 @@ Requests that gunicorn's main thread answers by itself, on the event loop's lane
 It waits for every client anyway. To hand a check to a thread and take it back costs
 more than the check, and many threads that wait for one interpreter cost more still. So
 a plain request on a lane that is here as a whole is answered together with those that
-came beside it; whatever is unusual in any way is left to gunicorn, unread.
+came beside it; whatever is unusual in any way is left to gunicorn, unread. So is all
+while somebody waits for a thread: then every request stands in that line.
 """
 
 import re
@@ -199,9 +200,7 @@ class LaneWorker(QueueingWorker):
     def _take(self, conn: Any, line: Any) -> bool:
         """Have the lane answer what waits on *conn*, or return False, nothing read."""
         lane = self._lane
-        if lane is None or not self.alive or conn.is_http2:
-            return False
-        if conn.parser is not None and conn.parser.unreader.buf.getvalue():
+        if lane is None or not self._may_take(conn):
             return False
         try:
             whole = look(lane, conn)
@@ -227,6 +226,14 @@ class LaneWorker(QueueingWorker):
         except Exception as failure:  # noqa: BLE001  whatever it is, it is told
             tell(failure)
         return True
+
+    def _may_take(self, conn: Any) -> bool:
+        """Whether this thread has the time for a connection, and its next request."""
+        # The busier the threads, the longer each look at a client takes here; and who
+        # cannot be served must be told so in time.
+        if self.count_waiting() or not self.alive or conn.is_http2:
+            return False
+        return conn.parser is None or not conn.parser.unreader.buf.getvalue()
 
     def _conclude(
         self,

@@ -223,11 +223,16 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _is_crowded(self) -> bool:
         """Whether more requests wait than could be begun at once."""
-        waiting: int = self.tpool._work_queue.qsize()  # noqa: SLF001  no public way
+        waiting = self.count_waiting()
         for listener in self.sockets:
             waiting += count_unaccepted(listener.sock)
         most: int = self.cfg.threads
         return waiting >= most
+
+    def count_waiting(self) -> int:
+        """Return how many requests wait for a thread."""
+        count: int = self.tpool._work_queue.qsize()  # noqa: SLF001  no public way
+        return count
 
     def _refuse(self, conn: Any) -> bool | None:
         """

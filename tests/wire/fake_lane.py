@@ -118,6 +118,8 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = b"application:" + environ["wsgi.input"].read()
+        if environ["PATH_INFO"] == "/slow":
+            time.sleep(0.5)
         if MET in environ:
             body += b":" + environ["HTTP_X_REQUEST_ID"].encode()
         length = ("Content-Length", str(len(body)))

@@ -4,6 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psutil
@@ -153,6 +154,18 @@ def test_who_is_answered_and_heard_at_the_same_moment_ends_no_worker(served):
 
     assert ask(port, b"again") == (200, b"lane:again")
     assert psutil.Process(process.pid).children() == before
+
+
+def test_while_others_wait_in_a_line_every_request_stands_in_it(port):
+    # Two are begun and one waits, for there are two threads.
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(ask, port, b"x", "/slow") for _ in range(3)]
+        time.sleep(0.2)
+
+        assert ask(port, b"meanwhile") == (200, b"application:meanwhile")
+
+        assert {each.result() for each in slow} == {(200, b"application:x")}
+    assert ask(port, b"afterwards") == (200, b"lane:afterwards")
 
 
 def test_what_the_lane_has_begun_is_answered_before_the_end():
