@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,11 @@ import psycopg
 from tests.wire import forked
 
 DNCD = str(Path(sys.executable).with_name("dncd"))
+
+
+def interruptible() -> None:
+    """Let Ctrl-C end what is started, also where a shell has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(
@@ -89,6 +95,7 @@ class Command:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=interruptible,  # noqa: PLW1509  it takes no lock
         )
         try:
             yield process
