@@ -243,7 +243,12 @@ class LaneWorker(QueueingWorker):
         answer: Answered | Passed | BaseException,
     ) -> None:
         """Send the answer, have a thread find it, or say that there is none."""
-        polled = self._asking.pop(conn)
+        polled = self._asking.pop(conn, None)
+        if polled is None:
+            # It has failed once it had answered.
+            failure = answer if isinstance(answer, BaseException) else None
+            _log.error("lane_failed", exc_info=failure)
+            return
         if isinstance(answer, Passed):
             if polled:
                 self.poller.unregister(conn.sock)

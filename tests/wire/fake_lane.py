@@ -33,6 +33,7 @@ class Lane:
             b"met": _meet,
             b"fail": lambda tell: tell(LookupError()),
             b"raise": _raise,
+            b"tell and raise": _tell_and_raise,
             b"forget": lambda _: None,
             b"failures": lambda tell: tell(_answered(b"%d" % count_failures())),
             b"sleep": _sleep,
@@ -90,6 +91,11 @@ def _meet(tell: Tell) -> None:
 
 
 def _raise(_tell: Tell) -> None:
+    raise LookupError
+
+
+def _tell_and_raise(tell: Tell) -> None:
+    tell(_answered(b"lane:told"))
     raise LookupError
 
 

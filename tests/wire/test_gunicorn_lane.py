@@ -156,6 +156,16 @@ def test_who_is_answered_and_heard_at_the_same_moment_ends_no_worker(served):
     assert psutil.Process(process.pid).children() == before
 
 
+def test_a_lane_that_fails_after_its_answer_ends_no_worker(served):
+    port, process = served
+    before = psutil.Process(process.pid).children()
+
+    assert ask(port, b"tell and raise") == (200, b"lane:told")
+
+    assert ask(port, b"again") == (200, b"lane:again")
+    assert psutil.Process(process.pid).children() == before
+
+
 def test_while_others_wait_in_a_line_every_request_stands_in_it(port):
     # Two are begun and one waits, for there are two threads.
     with ThreadPoolExecutor(3) as pool:
