@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache, partial
 from selectors import EVENT_READ, BaseSelector
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 # A check takes some hundred bytes. What is longer is for threads to read.
 MOST_BYTES = 8 * 1024
+
+# No request is kept waiting for so long.
+LOST_SECONDS = 10.0
 
 # Nothing that gunicorn might read in another way, or refuse.
 _TARGET = re.compile(rb"(GET|POST) (/[!\"$-~]*) HTTP/1\.1\r\n")
@@ -107,6 +111,8 @@ class PollerLoop:
 
     def shorten(self, seconds: float) -> float:
         """Return for how many of so many *seconds* nothing is due."""
+        if self._soon:
+            return 0.0
         for timer in self.timers:
             seconds = min(seconds, timer.due - time.monotonic())
         return max(seconds, 0.0)
@@ -182,6 +188,14 @@ class LaneWorker(QueueingWorker):
         if not self._take(conn, self.pending_conns):
             super().on_pending_socket_readable(conn, client)
 
+    def murder_pending(self) -> None:
+        """Close what sends nothing, and answer what the lane has lost."""
+        super().murder_pending()
+        longest = time.monotonic() - LOST_SECONDS
+        while self._asking and next(iter(self._asking)).queued_at < longest:
+            lost = TimeoutError("the lane has not answered")
+            self._conclude(next(iter(self._asking)), b"", False, lost)  # noqa: FBT003
+
     def handle(self, conn: Any) -> Any:
         """Answer a connection's request, and know what the lane knew of it."""
         self._own.passed = self._passed.pop(conn, PASSED)
@@ -209,9 +223,11 @@ class LaneWorker(QueueingWorker):
             taken = conn.sock.recv(whole.length, socket.MSG_DONTWAIT)
         except OSError:
             return False
-        except Exception:  # noqa: BLE001  whatever it is, it ends no worker
-            _log.exception("lane_failed")
+        except Exception as failure:  # noqa: BLE001  whatever it is, it ends no worker
+            _report(failure)
             return False
+        # Nobody waits for a thread.
+        self._waited = 0.0
         if line is not None:
             line.remove(conn)
         if line is self.pending_conns:
@@ -245,39 +261,50 @@ class LaneWorker(QueueingWorker):
         """Send the answer, have a thread find it, or say that there is none."""
         polled = self._asking.pop(conn, None)
         if polled is None:
-            # It has failed once it had answered.
-            failure = answer if isinstance(answer, BaseException) else None
-            _log.error("lane_failed", exc_info=failure)
+            # It has failed once it had answered, or answers what was given up.
+            _report(answer)
             return
-        if isinstance(answer, Passed):
-            if polled:
-                self.poller.unregister(conn.sock)
-            self._pass_on(conn, taken, answer)
-            return
+        rest: bytes | None = None
         if isinstance(answer, Answered):
             kept = len(self.keepalived_conns) < self.max_keepalived
             stays = stays and self.alive and kept
-            written = _write(answer, stays=stays)
-        else:
-            _log.error("lane_failed", exc_info=answer)
-            stays, written = False, _FAILURE
-        try:
-            stays = (
-                conn.sock.send(written, socket.MSG_DONTWAIT) == len(written) and stays
-            )
-        except OSError:
-            _log.info("client_gone")
-            stays = False
-        if stays:
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
-            if not polled:
-                readable = partial(self.on_client_socket_readable, conn)
-                self.poller.register(conn.sock, EVENT_READ, readable)
-            return
+            rest = _send(conn.sock, _write(answer, stays=stays))
+            if stays and rest == b"":
+                self._keep(conn, polled=polled)
+                return
+        elif isinstance(answer, BaseException):
+            _report(answer)
+            _send(conn.sock, _FAILURE)
         if polled:
             self.poller.unregister(conn.sock)
-        self.finish_request(conn, done(False))  # noqa: FBT003
+        if isinstance(answer, Passed):
+            self._pass_on(conn, taken, answer)
+        elif rest:
+            self._send_slowly(conn, rest, stays=stays)
+        else:
+            self.finish_request(conn, done(False))  # noqa: FBT003
+
+    def _keep(self, conn: Any, *, polled: bool) -> None:
+        """Wait for the next request of a connection."""
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        if not polled:
+            readable = partial(self.on_client_socket_readable, conn)
+            self.poller.register(conn.sock, EVENT_READ, readable)
+
+    def _send_slowly(self, conn: Any, rest: bytes, *, stays: bool) -> None:
+        """Have a thread send what the client does not take at once."""
+
+        def send() -> bool:
+            conn.init()
+            conn.sock.settimeout(None)
+            conn.sock.sendall(rest)
+            return stays
+
+        sending = self.tpool.submit(send)
+        sending.add_done_callback(
+            partial(self.method_queue.defer, self.finish_request, conn)
+        )
 
     def _pass_on(self, conn: Any, taken: bytes, passed: Passed) -> None:
         """Have a thread answer what was taken."""
@@ -337,8 +364,25 @@ def _call(callback: Callable[[], object]) -> None:
     """Call it; what it raises is its own affair, and ends no worker."""
     try:
         callback()
-    except Exception:  # noqa: BLE001  whatever it is, it is told
-        _log.exception("lane_failed")
+    except Exception as failure:  # noqa: BLE001  whatever it is, it is told
+        _report(failure)
+
+
+def _report(failure: object) -> None:
+    """Tell of it; where nothing can be told, the clients are still to be answered."""
+    with suppress(Exception):
+        raised = failure if isinstance(failure, BaseException) else None
+        _log.error("lane_failed", exc_info=raised)
+
+
+def _send(connection: socket.socket, data: bytes) -> bytes | None:
+    """Send what can be at once; return the rest, or None if nobody takes it."""
+    try:
+        return data[connection.send(data, socket.MSG_DONTWAIT) :]
+    except BlockingIOError:
+        return data
+    except OSError:
+        return None
 
 
 def _write(answer: Answered, *, stays: bool) -> bytes:

@@ -214,12 +214,17 @@ class LoopLane:
         caller, question = asked
         if isinstance(answer, DncError):
             request._replace(standing=standing).pass_on(answer, caller)
-        elif isinstance(answer, BaseException):
+            return
+        if isinstance(answer, BaseException):
             request.tell(answer)
-        else:
+            return
+        try:
             arrival = request.arrival
             written = arrival.lane.write(question, answer)
             told = arrival.report(caller, written, standing, self._log.put)
+        except Exception as failure:  # noqa: BLE001  whoever waits is told
+            request.tell(failure)
+        else:
             request.tell(Answered(told, written))
 
     def _prove(self, secret: str, request: _Request) -> None:
@@ -236,7 +241,14 @@ class LoopLane:
         elif failure is not None:
             request.tell(failure)
         else:
+            self._ask_remembered(request)
+
+    def _ask_remembered(self, request: _Request) -> None:
+        try:
             asked = self._read(request)
+        except Exception as failure:  # noqa: BLE001  whoever waits is told
+            request.tell(failure)
+        else:
             # Whom nobody remembers even now, others refuse.
             self._ask(request, None if isinstance(asked, str) else asked)
 

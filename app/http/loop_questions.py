@@ -15,6 +15,7 @@ is locked and nobody sleeps, and a refusal is an answer like others.
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -35,7 +36,16 @@ Answer = Verdict | DncError
 # Whoever waits for an answer; what a call has failed with is told to all of them.
 Tell = Callable[[Answer | BaseException], object]
 
-Taken = list[tuple[Asked, Tell]]
+
+class _Waiting(NamedTuple):
+    """A question, whom to tell, and when it was put, by the monotonic clock."""
+
+    question: Asked
+    tell: Tell
+    since: float
+
+
+Taken = list[_Waiting]
 
 _log = structlog.get_logger()
 
@@ -67,13 +77,10 @@ class Questions:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checks")
         self._waiting: Taken = []
         self._asking = False
-        self._since = 0.0
 
     def put(self, question: Asked, tell: Tell) -> None:
         """*tell* the answer once it is there; both on the event loop's thread."""
-        if not self._waiting:
-            self._since = time.monotonic()
-        self._waiting.append((question, tell))
+        self._waiting.append(_Waiting(question, tell, time.monotonic()))
         if len(self._waiting) == 1 and not self._asking:
             # Whoever else has come by now is asked for at once.
             self._loop.call_soon(self._begin)
@@ -83,20 +90,29 @@ class Questions:
             return
         self._asking = True
         taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-        since = self._since
         try:
-            begun = self._checking.begin([question for question, _ in taken])
-        except NotAtOnce:
-            self._ask_thread(taken, since)
-            return
+            self._begin_with(taken)
         except Exception as failure:  # noqa: BLE001  each of them is told
             self._fail(taken, failure)
+
+    def _begin_with(self, taken: Taken) -> None:
+        # Nobody else of them has waited for as long.
+        since = taken[0].since
+        try:
+            begun = self._checking.begin([each.question for each in taken])
+        except NotAtOnce:
+            self._ask_thread(taken, since)
             return
         asking = _Asking(taken, since, begun, begun.fileno())
         # Nobody waits longer for having waited for a statement before.
         seconds = patience.REQUEST_SECONDS - (time.monotonic() - since)
         late = self._loop.call_later(seconds, self._give_up, asking, seconds)
-        self._loop.add_reader(asking.descriptor, self._receive, asking, late)
+        try:
+            self._loop.add_reader(asking.descriptor, self._receive, asking, late)
+        except Exception:
+            late.cancel()
+            begun.close()
+            raise
 
     def _receive(self, asking: "_Asking", late: Timer) -> None:
         taken, since, begun, _ = asking
@@ -127,7 +143,7 @@ class Questions:
         patience.queued(time.monotonic() - since)
         patience.begin()
         try:
-            answers = self._checking.check_all([question for question, _ in taken])
+            answers = self._checking.check_all([each.question for each in taken])
         except BaseException as failure:  # noqa: BLE001  each of them is told
             self._loop.call_soon_threadsafe(self._fail, taken, failure)
         else:
@@ -141,13 +157,13 @@ class Questions:
             self._waiting = []
         # Asked before the answers are written, so that both is done at a time.
         self._begin()
-        for (_, tell), answer in zip(taken, answers, strict=True):
-            _tell(tell, answer)
+        for each, answer in zip(taken, answers, strict=True):
+            _tell(each.tell, answer)
 
     def _fail(self, taken: Taken, failure: BaseException) -> None:
         self._asking = False
-        for _, tell in taken:
-            _tell(tell, failure)
+        for each in taken:
+            _tell(each.tell, failure)
         self._begin()
 
 
@@ -156,7 +172,9 @@ def _tell(tell: Tell, answer: Answer | BaseException) -> None:
     try:
         tell(answer)
     except Exception:  # noqa: BLE001  whatever it is, it is told
-        _log.exception("answer_untold")
+        # Where nothing can be told, the others are still to be answered.
+        with suppress(Exception):
+            _log.exception("answer_untold")
 
 
 class _Asking(NamedTuple):

@@ -8,9 +8,12 @@ through ``mask`` last, as does everything that gunicorn or a library logs.
 import json
 import logging
 import re
+import select
 import sys
 import time
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock
@@ -152,12 +155,14 @@ class Lines:
     Lines of one event loop, put together once what has come by now is done.
 
     Each write lets other threads run, which the next answer would have to wait for.
+    Where nobody takes in what is written, a thread waits for it, and not the loop.
     """
 
     def __init__(self, loop: Loop) -> None:
         """Write them in *loop*'s thread."""
         self._loop = loop
         self._held: list[str] = []
+        self._waiting = ThreadPoolExecutor(1, thread_name_prefix="lines")
 
     def put(self, line: str) -> None:
         """Have *line* written in a moment; for the event loop's thread."""
@@ -167,7 +172,24 @@ class Lines:
 
     def _write(self) -> None:
         held, self._held = self._held, []
-        put("".join(held))
+        lines = "".join(held)
+        if len(lines) <= select.PIPE_BUF and _can_be_written():
+            # That it cannot be told to anybody is no reason to answer nobody.
+            with suppress(OSError):
+                put(lines)
+        else:
+            self._waiting.submit(put, lines)
+
+
+def _can_be_written() -> bool:
+    """Whether standard error takes as much as is written to a pipe at once."""
+    waiting = select.poll()
+    try:
+        waiting.register(sys.stderr.fileno(), select.POLLOUT)
+    except (AttributeError, OSError, ValueError):
+        # It is no file of the system's, or none any more.
+        return True
+    return bool(waiting.poll(0))
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -271,3 +272,33 @@ def test_nobody_waits_longer_than_a_request_may(at_once, monkeypatch):
     (begun,) = at_once.begun
     assert begun.closed
     assert begun.missed == pytest.approx(0.1, abs=0.05)
+
+
+def test_nobody_is_given_up_because_a_line_never_ends(at_once, monkeypatch):
+    monkeypatch.setattr(loop_questions.patience, "REQUEST_SECONDS", 0.3)
+
+    async def run() -> list[Any]:
+        loop = asyncio.get_running_loop()
+        questions = Questions(at_once, loop)
+        ends, told = loop.time() + 1, []
+
+        def ask(number: int) -> None:
+            questions.put(number, partial(tell, number))  # type: ignore[arg-type]
+
+        def tell(number: int, answer: Any) -> None:
+            told.append(answer)
+            if loop.time() < ends:
+                ask(number)
+
+        for number in range(4 * TOGETHER):
+            ask(number)
+        while loop.time() < ends + 0.2:
+            await asyncio.sleep(0.01)
+            if not at_once.begun[-1].closed:
+                at_once.begun[-1].end.send(b"both")
+        return told
+
+    told = asyncio.run(run())
+
+    assert len(told) > 10 * TOGETHER
+    assert all(isinstance(answer, int) for answer in told)

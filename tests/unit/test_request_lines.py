@@ -1,6 +1,7 @@
 """Lines about requests, which many threads and an event loop write."""
 
 import asyncio
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -78,3 +79,46 @@ def test_what_an_event_loop_has_done_by_now_is_one_write(slow):
     asyncio.run(answer())
 
     assert slow.written == ["0\n1\n2\n", "later\n"]
+
+
+def test_where_nobody_takes_in_lines_the_loop_goes_on(monkeypatch):
+    reading, writing = os.pipe()
+    with open(writing, "w", encoding="ascii", buffering=1) as pipe:  # noqa: PTH123
+        monkeypatch.setattr(request_log, "sys", SimpleNamespace(stderr=pipe))
+        line = "x" * 999 + "\n"
+
+        async def answer() -> float:
+            lines = request_log.Lines(asyncio.get_running_loop())
+            began = time.monotonic()
+            for _ in range(200):
+                lines.put(line)
+                await asyncio.sleep(0)
+            return time.monotonic() - began
+
+        assert asyncio.run(answer()) < 5
+        read = 0
+        while read < 200 * len(line):
+            read += len(os.read(reading, 65536))
+    os.close(reading)
+
+
+def test_lines_that_cannot_be_told_are_nobody_elses_affair(slow, monkeypatch):
+    def fail(_: str) -> None:
+        raise BrokenPipeError
+
+    async def answer() -> None:
+        lines = request_log.Lines(asyncio.get_running_loop())
+        failures: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, failure: failures.append(failure))
+        with monkeypatch.context() as broken:
+            broken.setattr(slow, "write", fail)
+            lines.put("lost\n")
+            await asyncio.sleep(0.01)
+        lines.put("written\n")
+        await asyncio.sleep(0.01)
+        assert failures == []
+
+    asyncio.run(answer())
+
+    assert slow.written == ["written\n"]

@@ -11,7 +11,7 @@ from typing import Any
 from granian.rsgi import ProtocolClosed, ProtocolError
 from gunicorn.app.base import BaseApplication
 
-from app import granian_server, granian_streams, gunicorn_conf
+from app import granian_server, granian_streams, gunicorn_conf, gunicorn_lane
 from app.domain.errors import StoreUnavailable
 from app.http import request_log
 from app.http.fast_lane import MET, Met
@@ -20,6 +20,9 @@ from app.http.loop_lane import EXTENSION, Answered, Head, Passed, Tell
 from tests.wire.raw_http import exchange, request
 
 PATIENCE_SECONDS = 1
+
+# More than a client's and a server's kernel hold of an answer.
+LARGE = b"large" * 4_000_000
 
 
 class Lane:
@@ -37,6 +40,7 @@ class Lane:
             b"forget": lambda _: None,
             b"failures": lambda tell: tell(_answered(b"%d" % count_failures())),
             b"sleep": _sleep,
+            b"large": lambda tell: tell(_answered(LARGE)),
             b"count": self._count,
             b"hear": self._hear,
             b"wait": self._wait,
@@ -155,6 +159,7 @@ def begin() -> None:
     _, server, port = sys.argv
     sys.argv[1:] = []
     request_log.configure()
+    gunicorn_lane.LOST_SECONDS = PATIENCE_SECONDS
     if server == "gunicorn":
         UnderGunicorn(int(port)).run()
         return

@@ -166,6 +166,12 @@ def test_a_lane_that_fails_after_its_answer_ends_no_worker(served):
     assert psutil.Process(process.pid).children() == before
 
 
+def test_what_the_lane_has_lost_is_a_failure_and_not_waited_for(port):
+    assert ask(port, b"forget")[0] == 500
+
+    assert ask(port, b"again") == (200, b"lane:again")
+
+
 def test_while_others_wait_in_a_line_every_request_stands_in_it(port):
     # Two are begun and one waits, for there are two threads.
     with ThreadPoolExecutor(3) as pool:

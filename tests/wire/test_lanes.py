@@ -1,13 +1,14 @@
 """What our ways of running both servers promise to a lane. The lane is a fake."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from tests.wire import granian_process
-from tests.wire.fake_lane import ask
+from tests.wire.fake_lane import LARGE, ask
 from tests.wire.raw_http import read_answer, request
 
 
@@ -28,6 +29,16 @@ def test_a_lane_answers_what_is_for_it(port, body):
 )
 def test_others_answer_the_rest_and_miss_nothing_of_it(port, path, body):
     assert ask(port, body, path) == (200, b"application:" + body)
+
+
+def test_what_a_client_does_not_take_at_once_is_sent_all_the_same(port):
+    with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
+        for _ in range(2):
+            sent = request("/lane", b"large").replace(b"Connection: close\r\n", b"")
+            connection.sendall(sent)
+            time.sleep(0.1)
+
+            assert read_answer(connection).body == LARGE
 
 
 def test_others_know_what_the_lane_has_met(port):
