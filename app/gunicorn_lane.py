@@ -221,6 +221,8 @@ class LaneWorker(QueueingWorker):
             if whole is None:
                 return False
             taken = conn.sock.recv(whole.length, socket.MSG_DONTWAIT)
+        except EOFError:
+            return self._leave(conn, line)
         except OSError:
             return False
         except Exception as failure:  # noqa: BLE001  whatever it is, it ends no worker
@@ -241,6 +243,16 @@ class LaneWorker(QueueingWorker):
             lane.answer(whole.head, whole.body, tell)
         except Exception as failure:  # noqa: BLE001  whatever it is, it is told
             tell(failure)
+        return True
+
+    def _leave(self, conn: Any, line: Any) -> bool:
+        """Close a connection that its client has closed, if it stands in a *line*."""
+        if line is None:
+            return False
+        line.remove(conn)
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
         return True
 
     def _may_take(self, conn: Any) -> bool:
@@ -322,10 +334,13 @@ def look(lane: LoopLane, conn: Any) -> Whole | None:
     """
     Return what waits on *conn*, if it is a plain request that *lane* may answer.
 
-    Nothing is read of it. Raises OSError if there is nothing.
+    Nothing is read of it. Raises OSError if there is nothing, EOFError if there will
+    be nothing any more.
     """
     came = time.perf_counter()
     waiting = conn.sock.recv(MOST_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    if not waiting:
+        raise EOFError
     line = _TARGET.match(waiting)
     if line is None:
         return None

@@ -122,6 +122,25 @@ def test_the_head_is_what_gunicorn_would_have_written(port):
     assert b"Connection: close" in lane
 
 
+def test_a_client_that_says_no_more_needs_no_thread(served):
+    port, process = served
+    ask(port, b"begin")
+    (worker,) = psutil.Process(process.pid).children()
+    with ThreadPoolExecutor(2) as pool, connected(port) as connection:
+        connection.sendall(kept("/lane", b"first"))
+        receive(connection, 5, until=b"lane:first")
+        before = worker.num_fds()
+        # Both threads are busy, and so need not be asked.
+        slow = [pool.submit(ask, port, b"x", "/slow") for _ in range(2)]
+        time.sleep(0.2)
+        connection.shutdown(socket.SHUT_WR)
+
+        assert connection.recv(1) == b""
+        assert not any(each.done() for each in slow)
+        assert {each.result() for each in slow} == {(200, b"application:x")}
+    require(lambda: worker.num_fds() < before, 10)
+
+
 def test_a_client_that_has_gone_leaves_nothing_open(served):
     port, process = served
     ask(port, b"begin")
