@@ -17,6 +17,7 @@ from prometheus_client import multiprocess
 
 from app.domain import patience
 from app.gunicorn_lane import LaneWorker
+from app.gunicorn_queue import write_last_refusal
 from app.http import limits
 
 PAUSE_SECONDS = 5
@@ -50,13 +51,8 @@ class Worker(LaneWorker):
             if isinstance(exc, refusal):
                 status, reason = its_status, its_reason
         _log.warning("request_unreadable", kind=type(exc).__name__, status=status)
-        body = limits.write_refusal(status, reason)
-        head = (
-            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
         try:
-            util.write_nonblock(client, head.encode() + body)
+            util.write_nonblock(client, write_last_refusal(status, reason))
         except OSError:
             _log.info("client_gone")
 

@@ -10,19 +10,19 @@ while somebody waits for a thread: then every request stands in that line.
 
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache, partial
 from selectors import EVENT_READ, BaseSelector
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import structlog
 from gunicorn import SERVER, util
 
-from app.gunicorn_queue import QueueingWorker, done
-from app.http import limits, loop_lane
+from app.gunicorn_queue import QueueingWorker, done, write_answer, write_last_refusal
+from app.http import loop_lane
 from app.http.loop_lane import PASSED, Answered, Head, LoopLane, Passed
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ LOST_SECONDS = 10.0
 _TARGET = re.compile(rb"(GET|POST) (/[!\"$-~]*) HTTP/1\.1\r\n")
 _FIELDS = re.compile(rb"(?:[A-Za-z0-9-]+:[ -~]*\r\n)*\r\n")
 _LENGTH = re.compile(r"[0-9]{1,6}")
+_GREETING = f"HTTP/1.1 200 OK\r\nServer: {SERVER}"
+_KEPT, _CLOSED = "Connection: keep-alive", "Connection: close"
+_FAILURE = write_last_refusal(500, "Internal Server Error")
+
 _PARTINGS = {"close", "keep-alive", "Keep-Alive"}
 
 _log = structlog.get_logger()
@@ -142,8 +146,7 @@ class LaneWorker(QueueingWorker):
         # Connections whose request the lane has, and whether the poller knows them.
         self._asking: dict[Any, bool] = {}
         # What the lane has passed on, by connection, until a thread takes it.
-        self._passed: dict[Any, Passed] = {}
-        self._own = threading.local()
+        self._passed: WeakKeyDictionary[socket.socket, Passed] = WeakKeyDictionary()
 
     def load_wsgi(self) -> None:
         """Load the application, and have its lane run in this thread."""
@@ -196,19 +199,13 @@ class LaneWorker(QueueingWorker):
             lost = TimeoutError("the lane has not answered")
             self._conclude(next(iter(self._asking)), b"", False, lost)  # noqa: FBT003
 
-    def handle(self, conn: Any) -> Any:
-        """Answer a connection's request, and know what the lane knew of it."""
-        self._own.passed = self._passed.pop(conn, PASSED)
-        return super().handle(conn)
-
     def _answer_passed(
         self,
         app: "WSGIApplication",
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
-        self._own.passed.hand_over(environ)
-        self._own.passed = PASSED
+        self._passed.pop(environ["gunicorn.socket"], PASSED).hand_over(environ)
         return app(environ, start_response)
 
     def _take(self, conn: Any, line: Any) -> bool:
@@ -251,8 +248,7 @@ class LaneWorker(QueueingWorker):
             return False
         line.remove(conn)
         self.poller.unregister(conn.sock)
-        self.nr_conns -= 1
-        conn.close()
+        self._part(conn)
         return True
 
     def _may_take(self, conn: Any) -> bool:
@@ -294,7 +290,7 @@ class LaneWorker(QueueingWorker):
         elif rest:
             self._send_slowly(conn, rest, stays=stays)
         else:
-            self.finish_request(conn, done(False))  # noqa: FBT003
+            self.finish_request(conn, done(result=False))
 
     def _keep(self, conn: Any, *, polled: bool) -> None:
         """Wait for the next request of a connection."""
@@ -323,10 +319,10 @@ class LaneWorker(QueueingWorker):
         try:
             conn.init()
         except OSError:
-            self.finish_request(conn, done(False))  # noqa: FBT003
+            self.finish_request(conn, done(result=False))
             return
         conn.parser.unreader.unread(taken)
-        self._passed[conn] = passed
+        self._passed[conn.sock] = passed
         super().enqueue_req(conn)
 
 
@@ -402,27 +398,10 @@ def _send(connection: socket.socket, data: bytes) -> bytes | None:
 
 def _write(answer: Answered, *, stays: bool) -> bytes:
     """Return *answer* with the headers that gunicorn adds to every one."""
-    lines = [_GREETING, _write_date(int(time.time())), _KEPT if stays else _CLOSED]
-    lines += [f"{name}: {value}" for name, value in answer.headers]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body
-
-
-_GREETING = f"HTTP/1.1 200 OK\r\nServer: {SERVER}"
-_KEPT, _CLOSED = "Connection: keep-alive", "Connection: close"
+    lines = _GREETING, _write_date(int(time.time())), _KEPT if stays else _CLOSED
+    return write_answer(lines, answer.headers, answer.body)
 
 
 @lru_cache(maxsize=1)
 def _write_date(second: int) -> str:
     return f"Date: {util.http_date(second)}"
-
-
-def _write_failure() -> bytes:
-    body = limits.write_refusal(500, "Internal Server Error")
-    head = (
-        "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-_FAILURE = _write_failure()

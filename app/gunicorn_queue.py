@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -290,7 +290,22 @@ def done(result: object) -> "Future[object]":
     return future
 
 
+def write_answer(
+    lines: Iterable[str], headers: Iterable[tuple[str, str]], body: bytes
+) -> bytes:
+    """Return an answer that begins with *lines*, as it is sent."""
+    told = [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*lines, *told, "", ""]).encode("latin-1") + body
+
+
+def write_last_refusal(status: int, reason: str) -> bytes:
+    """Return the JSON with which a request is refused and its connection closed."""
+    body = limits.write_refusal(status, reason)
+    lines = f"HTTP/1.1 {status} {reason}", "Connection: close"
+    length = "Content-Length", str(len(body))
+    return write_answer(lines, [("Content-Type", "application/json"), length], body)
+
+
 def _write(refusal: overload.Refusal, *more: str) -> bytes:
-    lines = [f"HTTP/1.1 {refusal.status}", *more]
-    lines += [f"{name}: {value}" for name, value in refusal.headers]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + refusal.body
+    lines = f"HTTP/1.1 {refusal.status}", *more
+    return write_answer(lines, refusal.headers, refusal.body)
