@@ -235,18 +235,12 @@ class LoopLane:
         looking_up.add_done_callback(ask)
 
     def _ask_proved(self, request: _Request, proved: "Future[None]") -> None:
-        failure = proved.exception()
-        if isinstance(failure, StoreUnavailable):
-            request.pass_on(failure)
-        elif failure is not None:
-            request.tell(failure)
-        else:
-            self._ask_remembered(request)
-
-    def _ask_remembered(self, request: _Request) -> None:
         try:
+            proved.result()
             asked = self._read(request)
-        except Exception as failure:  # noqa: BLE001  whoever waits is told
+        except StoreUnavailable as failure:
+            request.pass_on(failure)
+        except BaseException as failure:  # noqa: BLE001  whoever waits is told
             request.tell(failure)
         else:
             # Whom nobody remembers even now, others refuse.

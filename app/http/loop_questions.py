@@ -96,16 +96,14 @@ class Questions:
             self._fail(taken, failure)
 
     def _begin_with(self, taken: Taken) -> None:
-        # Nobody else of them has waited for as long.
-        since = taken[0].since
         try:
             begun = self._checking.begin([each.question for each in taken])
         except NotAtOnce:
-            self._ask_thread(taken, since)
+            self._ask_thread(taken)
             return
-        asking = _Asking(taken, since, begun, begun.fileno())
+        asking = _Asking(taken, begun, begun.fileno())
         # Nobody waits longer for having waited for a statement before.
-        seconds = patience.REQUEST_SECONDS - (time.monotonic() - since)
+        seconds = patience.REQUEST_SECONDS - _has_waited(taken)
         late = self._loop.call_later(seconds, self._give_up, asking, seconds)
         try:
             self._loop.add_reader(asking.descriptor, self._receive, asking, late)
@@ -115,12 +113,12 @@ class Questions:
             raise
 
     def _receive(self, asking: "_Asking", late: Timer) -> None:
-        taken, since, begun, _ = asking
+        taken, begun, _ = asking
         then: Callable[[], object]
         try:
             answers = begun.receive()
         except NotAtOnce:
-            then = partial(self._ask_thread, taken, since)
+            then = partial(self._ask_thread, taken)
         except Exception as failure:  # noqa: BLE001  each of them is told
             then = partial(self._fail, taken, failure)
         else:
@@ -136,11 +134,11 @@ class Questions:
         asking.end(self._loop)
         self._end(asking.taken, [StoreUnavailable()] * len(asking.taken))
 
-    def _ask_thread(self, taken: Taken, since: float) -> None:
-        self._thread.submit(self._run, taken, since)
+    def _ask_thread(self, taken: Taken) -> None:
+        self._thread.submit(self._run, taken)
 
-    def _run(self, taken: Taken, since: float) -> None:
-        patience.queued(time.monotonic() - since)
+    def _run(self, taken: Taken) -> None:
+        patience.queued(_has_waited(taken))
         patience.begin()
         try:
             answers = self._checking.check_all([each.question for each in taken])
@@ -167,6 +165,11 @@ class Questions:
         self._begin()
 
 
+def _has_waited(taken: Taken) -> float:
+    """Return how many seconds it is since the first of them was put."""
+    return time.monotonic() - taken[0].since
+
+
 def _tell(tell: Tell, answer: Answer | BaseException) -> None:
     """Have *tell* called; whatever it raises does not concern the others."""
     try:
@@ -181,7 +184,6 @@ class _Asking(NamedTuple):
     """Questions on their way, and the descriptor by which their answers come."""
 
     taken: Taken
-    since: float
     begun: Begun
     descriptor: int
 
