@@ -7,7 +7,7 @@ So row-level security holds whoever wrote a statement.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 # For a transaction (*local*), or for the connection until it is told otherwise.
 ENTER: LiteralString = """
@@ -34,6 +34,16 @@ ENTER_TELLING: LiteralString = f"""
 """
 
 
+class Planning(NamedTuple):
+    """PostgreSQL's settings, by the names that ENTER has for them."""
+
+    plan_cache_mode: str
+    scans: str
+    joins: str
+    sorts: str
+    workers: str | None
+
+
 class Plans(Enum):
     """
     How PostgreSQL plans the statements of a transaction.
@@ -49,10 +59,10 @@ class Plans(Enum):
     takes longer than any such statement.
     """
 
-    AUTO = ("auto", "on", "on", "on", None)
-    BY_INDEX = ("force_generic_plan", "off", "on", "on", "0")
-    BY_NUMBER = ("force_generic_plan", "off", "off", "on", "0")
-    ALONG_INDEX = ("force_generic_plan", "off", "off", "off", "0")
+    AUTO = Planning("auto", "on", "on", "on", None)
+    BY_INDEX = Planning("force_generic_plan", "off", "on", "on", "0")
+    BY_NUMBER = Planning("force_generic_plan", "off", "off", "on", "0")
+    ALONG_INDEX = Planning("force_generic_plan", "off", "off", "off", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +87,5 @@ class Scope:
             "organisation_id": str(self.organisation_id or ""),
             "organisation_name": self.organisation_name,
             "secret_hash": self.secret_hash.hex(),
-            "plan_cache_mode": self.plans.value[0],
-            "scans": self.plans.value[1],
-            "joins": self.plans.value[2],
-            "sorts": self.plans.value[3],
-            "workers": self.plans.value[4],
+            **self.plans.value._asdict(),
         }

@@ -21,7 +21,6 @@ from app.domain.errors import (
     FileTooLarge,
     FormatUnknown,
     IdInvalid,
-    InstantInvalid,
     InstantUnsettled,
     LimitInvalid,
     NumberInvalid,
@@ -49,7 +48,7 @@ _NUMBER: Words = {
     CallingCodeInvalid: WireError(6006, "Invalid phone number"),
 }
 _AS_OF: Words = {
-    InstantInvalid: WireError(6008, "Invalid parameter"),
+    ParameterInvalid: WireError(6008, "Invalid parameter"),
     InstantUnsettled: UNSETTLED,
 }
 _CAMPAIGN: Words = {CampaignUnknown: WireError(6026, "Invalid campaign ID")}
@@ -78,7 +77,6 @@ _WORDS: Mapping[str, Words] = {
         **_NUMBER,
         **_CAMPAIGN,
         **_AS_OF,
-        ParameterInvalid: WireError(6008, "Invalid parameter"),
         TooManyNumbers: WireError(
             6061, f"Too many numbers: at most {limits.BATCH_NUMBERS} a request"
         ),
@@ -109,7 +107,6 @@ _WORDS: Mapping[str, Words] = {
         **EVERYWHERE,
         **_AS_OF,
         CampaignUnknown: WireError(6026, "Invalid campaign ID", 400),
-        InstantInvalid: WireError(6008, "Invalid parameter", 400),
         ParameterInvalid: WireError(6008, "Invalid parameter", 400),
     },
 }

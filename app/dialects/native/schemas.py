@@ -102,6 +102,32 @@ class CheckAnswer(Answer):
     )
 
 
+BATCH_MEMBERS = {
+    "phone_code": {
+        "type": "string",
+        "maxLength": 4,
+        "description": "The calling code of all the numbers.",
+    },
+    "campaign_id": {
+        "type": "string",
+        "maxLength": 30,
+        "description": "The campaign that the calls are for, by id or code.",
+    },
+    "as_of": {
+        "type": "string",
+        "maxLength": 40,
+        "description": "An instant that has passed, ISO 8601 with a zone: what "
+        "the list said then. Absent or empty: now.",
+    },
+    "numbers": {
+        "type": "array",
+        "maxItems": limits.BATCH_NUMBERS,
+        "items": {"type": "string"},
+        "description": "The numbers, in any spelling; one of more than 64 "
+        "characters counts as invalid.",
+    },
+}
+
 BATCH_BODY = Body(
     media_types=("application/json",),
     most_bytes=limits.BATCH_BYTES,
@@ -111,31 +137,7 @@ BATCH_BODY = Body(
         "type": "object",
         "required": ["phone_code", "numbers"],
         "additionalProperties": False,
-        "properties": {
-            "phone_code": {
-                "type": "string",
-                "maxLength": 4,
-                "description": "The calling code of all the numbers.",
-            },
-            "campaign_id": {
-                "type": "string",
-                "maxLength": 30,
-                "description": "The campaign that the calls are for, by id or code.",
-            },
-            "as_of": {
-                "type": "string",
-                "maxLength": 40,
-                "description": "An instant that has passed, ISO 8601 with a zone: what "
-                "the list said then. Absent or empty: now.",
-            },
-            "numbers": {
-                "type": "array",
-                "maxItems": limits.BATCH_NUMBERS,
-                "items": {"type": "string"},
-                "description": "The numbers, in any spelling; one of more than 64 "
-                "characters counts as invalid.",
-            },
-        },
+        "properties": BATCH_MEMBERS,
     },
     example={
         "phone_code": "1",

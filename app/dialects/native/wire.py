@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Response
 
+from app.dialects.native import schemas
 from app.domain import instants, phone, scopes, texts
 from app.domain.access import Caller
 from app.domain.causes import Cause
@@ -27,6 +28,7 @@ from app.domain.phone import PhoneNumber
 from app.domain.rules import Match, Question, Snapshot, Verdict
 from app.domain.scopes import CampaignReference
 from app.http import limits
+from app.http.documentation import AUTH_TOKEN
 from app.http.envelope import write_json
 from app.http.forms import Fields, require_known, unambiguous
 from app.services import Services
@@ -40,7 +42,7 @@ _PIECE = 500
 AS_OF = "as_of"
 
 # The secret too, where somebody shows it twice.
-_ASKED_OF_BATCH = {"phone_code", "campaign_id", AS_OF, "numbers", "auth_token"}
+_ASKED_OF_BATCH = {*schemas.BATCH_MEMBERS, AUTH_TOKEN}
 
 _VERDICT = (
     '"callable":%s,"phone_code":"%s","phone_number":"%s","checked_at":"%s",'
