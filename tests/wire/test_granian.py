@@ -18,9 +18,9 @@ import pytest
 from app import granian_server, granian_streams
 from app.http import limits, request_log
 from tests.waiting import require
-from tests.wire import command, granian_process
+from tests.wire import command, programs
 from tests.wire.forked import Forked
-from tests.wire.granian_process import accepts, receive
+from tests.wire.programs import accepts, receive
 from tests.wire.raw_http import chunked, exchange, request
 from tests.wire.service import free_port
 
@@ -132,7 +132,7 @@ def serving_answer(
 ) -> AbstractContextManager[tuple[int, Forked]]:
     """Have a process serve as the function does that has this *name*."""
     secret = {"HTTP_PROXY_SECRET": "from the environment"}
-    return granian_process.serving(f"{__name__}:begin", name, secret)
+    return programs.serving(f"{__name__}:begin", name, secret)
 
 
 def worker(port: int) -> int:

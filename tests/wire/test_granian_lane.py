@@ -6,16 +6,16 @@ from contextlib import closing
 
 import pytest
 
-from tests.wire import granian_process
+from tests.wire import programs
 from tests.wire.fake_lane import ask
-from tests.wire.granian_process import receive
+from tests.wire.programs import receive
 from tests.wire.raw_http import request
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     program = "tests.wire.fake_lane:begin"
-    with granian_process.serving(program, "granian") as (port, _):
+    with programs.serving(program, "granian") as (port, _):
         yield port
 
 

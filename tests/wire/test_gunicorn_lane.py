@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from tests.waiting import require
-from tests.wire import granian_process
+from tests.wire import programs
 from tests.wire.fake_lane import ask
 from tests.wire.forked import Forked
-from tests.wire.granian_process import receive
+from tests.wire.programs import receive
 from tests.wire.raw_http import chunked, exchange, request
 
 PROGRAM = "tests.wire.fake_lane:begin"
@@ -22,7 +22,7 @@ PROGRAM = "tests.wire.fake_lane:begin"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[int, Forked]]:
-    with granian_process.serving(PROGRAM, "gunicorn") as found:
+    with programs.serving(PROGRAM, "gunicorn") as found:
         yield found
 
 
@@ -205,7 +205,7 @@ def test_while_others_wait_in_a_line_every_request_stands_in_it(port):
 
 def test_what_the_lane_has_begun_is_answered_before_the_end():
     with (
-        granian_process.serving(PROGRAM, "gunicorn") as (port, process),
+        programs.serving(PROGRAM, "gunicorn") as (port, process),
         connected(port) as connection,
     ):
         connection.sendall(kept("/lane", b"first"))

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.wire import granian_process
+from tests.wire import programs
 from tests.wire.fake_lane import LARGE, ask
 from tests.wire.raw_http import read_answer, request
 
@@ -15,7 +15,7 @@ from tests.wire.raw_http import read_answer, request
 @pytest.fixture(scope="module", params=["gunicorn", "granian"])
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
     program = "tests.wire.fake_lane:begin"
-    with granian_process.serving(program, request.param) as (port, _):
+    with programs.serving(program, request.param) as (port, _):
         yield port
 
 

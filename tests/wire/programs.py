@@ -1,4 +1,4 @@
-"""Processes that serve whatever a test has written through granian."""
+"""Processes that serve whatever a test has written, as the service is served."""
 
 import os
 import socket
