@@ -25,7 +25,7 @@ from app.domain import patience
 from app.granian_streams import Headers, Incoming, Pipes, ShortBodies
 from app.http import limits, metrics
 from app.http.loop_lane import PASSED, Answered, Head, LoopLane, Passed
-from app.http.overload import QUEUE_SECONDS, Refusal
+from app.http.overload import Refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -200,7 +200,7 @@ class Bridge:
         """Begin with *request*, unless it waited too long; for a thread."""
         loop.call_soon_threadsafe(self._end_waiting)
         waited = time.monotonic() - request.came
-        if request.refusal is not None and waited > QUEUE_SECONDS:
+        if request.refusal is not None and waited > patience.turn_seconds():
             self._refuse(request.refusal, request.proto)
             return
         patience.queued(waited)

@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 import structlog
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
+from app.domain import patience
 from app.http import limits, metrics, overload
-from app.http.overload import QUEUE_SECONDS
 
-# Nobody is let join a line as long as this. It is shorter than what may be waited, for
-# who is refused on joining costs no thread.
-JOIN_SECONDS = 0.8 * QUEUE_SECONDS
+# Nobody is let join a line as long as this part of what may be waited: who is refused
+# on joining costs no thread.
+JOIN_SHARE = 0.8
 
 # Connections that are taken in before anything else is looked at.
 ACCEPTED_AT_ONCE = 16
@@ -161,8 +161,9 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         if self.alive and fresh and not _has_begun(conn.sock):
             self.finish_request(conn, done(_DEFER))
             return
+        most = patience.turn_seconds()
         if (
-            self._waited > JOIN_SECONDS or read_waited(conn.sock) > QUEUE_SECONDS
+            self._waited > JOIN_SHARE * most or read_waited(conn.sock) > most
         ) and self._is_crowded():
             stays = self._refuse(conn)
             if stays is not None:
@@ -196,7 +197,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     def handle(self, conn: Any) -> Any:
         """Answer a connection's request, unless it waited too long."""
         self._waited = time.monotonic() - conn.queued_at
-        if self._waited > QUEUE_SECONDS and self._is_crowded():
+        if self._waited > patience.turn_seconds() and self._is_crowded():
             stays = self._refuse(conn)
             if stays is not None:
                 return stays

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.domain.access import Edition
 from app.domain.errors import SettingInvalid
+from app.domain.patience import ANSWER_SECONDS
 from app.domain.rates import OFF, Rate, read_rate
 
 # The first is the default.
@@ -34,6 +35,7 @@ class Settings:
     server: str
     workers: int
     threads: int
+    answer_seconds: int
     trusted_proxies: frozenset[str]
     prepare_statements: bool
     editions: Mapping[str, str]
@@ -66,6 +68,9 @@ class Settings:
             server=_choice(environment, "DNCD_SERVER", SERVERS),
             workers=_number(environment, "DNCD_WORKERS", 2, 256),
             threads=_number(environment, "DNCD_THREADS", 16, 256),
+            answer_seconds=_number(
+                environment, "DNCD_ANSWER_SECONDS", ANSWER_SECONDS, 60
+            ),
             trusted_proxies=frozenset(
                 address.strip()
                 for address in (

@@ -7,6 +7,7 @@ from flask import Flask
 
 from app.bootstrap import build_services
 from app.dialects import DIALECTS
+from app.domain import patience
 from app.http.application import create_app
 from app.http.rates import Rates
 from app.services.scrubs import ASKING
@@ -33,6 +34,7 @@ def build_app(
     What must be closed when the worker ends is told to *at_end*. *rates* are what all
     workers keep together; without, this one keeps its own.
     """
+    patience.promise(settings.answer_seconds)
     database = Database(
         database_url,
         # A thread that scrubs a list asks about two parts of it at a time.

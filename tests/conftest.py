@@ -23,6 +23,9 @@ from app.store import embedded
 from app.store.database import Database
 from app.store.migrations import migrate
 
+# What is not about how soon the service gives up lets it take its time.
+ANSWER_SECONDS = 8
+
 # Most of it is never used; each of several processes has a server of its own.
 MEMORY_BYTES = 4 * 2**30
 
@@ -71,9 +74,16 @@ class TestServer:
 
 @pytest.fixture(autouse=True)
 def unhurried() -> Iterator[None]:
-    """Whatever served a request in this thread, the next test waits as usual."""
+    """However busy the machine is, a test waits, whatever this thread served before."""
+    patience.promise(ANSWER_SECONDS)
     yield
     patience.end()
+
+
+@pytest.fixture
+def as_shipped() -> None:
+    """For a test of how soon whoever waits is given up: as nobody chooses otherwise."""
+    patience.promise(patience.ANSWER_SECONDS)
 
 
 @pytest.fixture(scope="session")

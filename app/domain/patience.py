@@ -2,13 +2,21 @@
 How long whoever is being served may still be kept waiting for the database.
 
 Each request has so much time for all its waiting together, however many questions the
-database is asked for it: what is hung is then said within two seconds. Time in which
-the client itself sends or takes something does not count.
+database is asked for it: what is hung is then said within the seconds that the process
+has promised. Time in which the client itself sends or takes something does not count.
 """
 
 import threading
 
-REQUEST_SECONDS = 1.4
+# What is promised where nobody chooses.
+ANSWER_SECONDS = 2
+
+# Of the seconds promised: what a request waits in all; what it waits of that for its
+# turn, whatever it stands in line for; and how long silence beside long work may last.
+# The rest is for answering.
+REQUEST_SHARE = 0.7
+TURN_SHARE = 0.5
+SILENCE_SHARE = 0.6
 
 
 class NotAtOnce(Exception):
@@ -22,12 +30,39 @@ class _Left(threading.local):
     queued: float = 0.0
 
 
+class _Promise:
+    """Within how many seconds this process answers, if only that it cannot."""
+
+    answer_seconds: float = ANSWER_SECONDS
+
+
 _left = _Left()
+_promise = _Promise()
+
+
+def promise(answer_seconds: float) -> None:
+    """Answer within so many seconds from here on; for the start of a process."""
+    _promise.answer_seconds = answer_seconds
+
+
+def request_seconds() -> float:
+    """Return how long a request may wait in all."""
+    return REQUEST_SHARE * _promise.answer_seconds
+
+
+def turn_seconds() -> float:
+    """Return how long a request may wait for its turn at something."""
+    return TURN_SHARE * _promise.answer_seconds
+
+
+def silence_seconds() -> float:
+    """Return how long a database may be silent beside work that takes long."""
+    return SILENCE_SHARE * _promise.answer_seconds
 
 
 def begin() -> None:
     """Let this thread's request wait for so long from here on, whatever was before."""
-    _left.seconds = REQUEST_SECONDS - _left.queued
+    _left.seconds = request_seconds() - _left.queued
 
 
 def end() -> None:

@@ -9,11 +9,11 @@ from threading import BoundedSemaphore
 
 from flask import Flask, Response, g, request
 
+from app.domain import patience
 from app.domain.errors import Overloaded
 
 # Of a worker's threads, those that bulk work may have; as many may wait for one.
 SHARE = 4
-WAIT_SECONDS = 1.0
 
 # A longer page of a list is bulk work.
 MOST_ENTRIES = 200
@@ -29,10 +29,10 @@ class BulkWork:
         self._inside = BoundedSemaphore(2 * places)
 
     def enter(self) -> None:
-        """Take a place, perhaps after a second; raises Overloaded."""
+        """Take a place, perhaps after waiting for it; raises Overloaded."""
         if not self._inside.acquire(blocking=False):
             raise Overloaded
-        if not self._running.acquire(timeout=WAIT_SECONDS):
+        if not self._running.acquire(timeout=patience.turn_seconds()):
             self._inside.release()
             raise Overloaded
 

@@ -103,7 +103,7 @@ class Questions:
             return
         asking = _Asking(taken, begun, begun.fileno())
         # Nobody waits longer for having waited for a statement before.
-        seconds = patience.REQUEST_SECONDS - _has_waited(taken)
+        seconds = patience.request_seconds() - _has_waited(taken)
         late = self._loop.call_later(seconds, self._give_up, asking, seconds)
         try:
             self._loop.add_reader(asking.descriptor, self._receive, asking, late)

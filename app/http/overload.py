@@ -15,9 +15,6 @@ from app.http.dialect import Dialect
 
 EXTENSION = "dncd_overload"
 
-# How long a request may wait to be begun, where others wait as well.
-QUEUE_SECONDS = 1.0
-
 
 class Refusal(NamedTuple):
     """An answer that is written before it is needed."""

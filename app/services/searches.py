@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from threading import BoundedSemaphore
 
+from app.domain import patience
 from app.domain.access import Caller
 from app.domain.entries import Entry, EntryFilter, EntryText, ListSize, Page
 from app.domain.erasure import Pseudonyms
@@ -32,9 +33,8 @@ PIECE = 5000
 # take some seconds.
 SCAN_SECONDS = 10.0
 
-# So many at a time, in each worker; whoever comes meanwhile waits so long.
+# So many at a time, in each worker; whoever comes meanwhile waits for a turn.
 SCANS = 2
-SCAN_QUEUE_SECONDS = 1.0
 
 
 class Searches:
@@ -112,7 +112,7 @@ class Searches:
     @contextmanager
     def _scanning(self, caller: Caller) -> Iterator[Open]:
         """Let one look at every entry, not many at a time; raises StoreUnavailable."""
-        if not self._scans.acquire(timeout=SCAN_QUEUE_SECONDS):
+        if not self._scans.acquire(timeout=patience.turn_seconds()):
             raise StoreUnavailable
         scope = Scope(caller.organisation.id, tells=True)
         try:

@@ -3,12 +3,11 @@
 import time
 from datetime import datetime
 
+from app.domain import patience
 from app.domain.errors import InstantUnsettled
 from app.store import instants
 from app.store.database import Database
 
-# An insert takes a few milliseconds, an import minutes: it is not waited for.
-PATIENCE_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.05
 
@@ -18,11 +17,12 @@ def settle(database: Database, organisation_id: int, instant: datetime) -> None:
     Return when a snapshot that is taken from here on has all changes up to *instant*.
 
     Whatever such a snapshot has of *instant*, every later one has too. Raises
-    InstantUnsettled if that takes longer than a second, InstantInvalid if *instant* is
-    yet to come.
+    InstantUnsettled if that takes longer than a turn may, InstantInvalid if *instant*
+    is yet to come.
     """
     once = database.of(organisation_id)
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    # An insert takes a few milliseconds, an import minutes: it is not waited for.
+    give_up = time.monotonic() + patience.turn_seconds()
     instants.settle(once, instant)
     awaited = instants.find_unsettled(once, instant)
     pause = FIRST_PAUSE_SECONDS

@@ -14,12 +14,15 @@ from app.domain import patience
 from app.store.pulse import Pulse
 from app.store.roles import Scope
 
+# For one answer to an operator's command.
+COMMAND_SECONDS = 24 * 3600.0
+
 
 class BoundedConnection(psycopg.Connection[DictRow]):
     """A connection that no hung server can hold for longer than the deadline."""
 
     # For one answer; a request has less for all of its answers together.
-    deadline: float = 1.4
+    deadline: float
 
     # Whether whoever waits for this is served, and may not wait any longer than that.
     hurried = True
@@ -30,6 +33,7 @@ class BoundedConnection(psycopg.Connection[DictRow]):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         """Take psycopg's own arguments."""
         super().__init__(*arguments, **settings)
+        self.deadline = patience.request_seconds()
         self.prepared: set[str] = set()
         self.pulse = Pulse()
 
@@ -110,5 +114,9 @@ class BoundedConnection(psycopg.Connection[DictRow]):
 class UnboundedConnection(BoundedConnection):
     """For an operator's command, which may take as long as it takes."""
 
-    deadline = 24 * 3600.0
     hurried = False
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Take psycopg's own arguments."""
+        super().__init__(*arguments, **settings)
+        self.deadline = COMMAND_SECONDS

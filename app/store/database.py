@@ -40,8 +40,7 @@ GIVE_UP = """
     SET client_connection_check_interval TO '500ms'
 """
 
-# How long a request waits for a connection, and an operator's command.
-POOL_SECONDS = 1.0
+# How long an operator's command waits for a connection.
 COMMAND_POOL_SECONDS = 30.0
 AT_ONCE_SECONDS = 0.001
 
@@ -63,8 +62,8 @@ class Database:
         """
         Make a pool that opens its connections when they are first wanted.
 
-        A request waits at most a second for a connection, and with that no longer than
-        ``patience`` allows it; an operator's command (*bounded* false) is not hurried.
+        A request waits for a connection as ``patience`` allows it; an operator's
+        command (*bounded* false) is not hurried.
         """
         self._url = url
         self._bounded = bounded
@@ -162,7 +161,7 @@ class Database:
         """Wait for a connection as long as one may."""
         if not self._bounded:
             return self._pool.getconn(COMMAND_POOL_SECONDS)
-        began, seconds = time.monotonic(), patience.left(POOL_SECONDS)
+        began, seconds = time.monotonic(), patience.left(patience.turn_seconds())
         try:
             connection = self._pool.getconn(seconds)
         except PoolTimeout:
@@ -261,7 +260,10 @@ class Database:
         """Whatever may take long is watched, so that silence is noticed at once."""
         if not self._bounded:
             return watched(connection, self._url, COMMAND_SILENCE_SECONDS)
-        return nullcontext() if deadline is None else watched(connection, self._url)
+        if deadline is None:
+            return nullcontext()
+        # A client that waits for an answer over HTTP is told in time.
+        return watched(connection, self._url, patience.silence_seconds())
 
     def of(self, organisation_id: int) -> Once:
         """Return where single statements run for that organisation."""

@@ -27,10 +27,8 @@ PAUSE_SECONDS = 0.25
 # Who waits so long for nothing, while nobody else is answered, knows something.
 TELLING_SECONDS = 0.5
 
-# How often whoever watches a long wait asks, and how long silence may last: a client
-# that waits for an answer over HTTP is told within two seconds.
+# How often whoever watches a long wait asks.
 WATCH_SECONDS = 0.4
-SILENCE_SECONDS = 1.2
 
 
 class Pulse:
@@ -84,7 +82,7 @@ class Pulse:
 
 @contextmanager
 def watched(
-    connection: psycopg.Connection[Any], url: str, silence: float = SILENCE_SECONDS
+    connection: psycopg.Connection[Any], url: str, silence: float
 ) -> Iterator[None]:
     """
     Until the block ends, break *connection* off if its server falls silent.

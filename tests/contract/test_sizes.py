@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.domain import patience
 from app.domain.rates import read_rate
-from app.http import bulk, limits, overload, sizes
+from app.http import bulk, limits, sizes
 from app.settings import Settings
 from tests.openapi_document import read_document
 
@@ -102,7 +103,7 @@ def test_every_operation_tells_what_is_answered_when_too_much_is_asked(
 
 def test_the_page_tells_the_sizes_that_hold():
     page = " ".join((ROOT / "docs" / "limits.md").read_text().split())
-    guesses = Settings.from_environment({}).guesses_per_source
+    shipped = Settings.from_environment({})
 
     for told in (
         f"{limits.FORM_BYTES // 1024} KiB",
@@ -114,10 +115,10 @@ def test_the_page_tells_the_sizes_that_hold():
         f"{limits.REQUEST_LINE_BYTES:,} bytes",
         f"{limits.HEADERS} header fields",
         f"{sizes.SECRET_TEXT} characters",
-        f"{overload.QUEUE_SECONDS} s",
+        f"{patience.TURN_SHARE * shipped.answer_seconds} s",
         "a quarter of the threads",
     ):
         assert told in page, told
     assert bulk.SHARE == 4
-    assert guesses == read_rate("5:300")
+    assert shipped.guesses_per_source == read_rate("5:300")
     assert "`5:300`" in page

@@ -35,7 +35,7 @@ from tests.faults.postgres import Postgres, small_disk
 from tests.wire.conftest import pytest_generate_tests
 from tests.wire.doors import DOORS, Doors
 from tests.wire.doors.door import Keys
-from tests.wire.service import Api, Service, serving
+from tests.wire.service import AS_SHIPPED, Api, Service, serving
 from tests.wire.tcp_proxy import Proxy, proxied
 
 __all__ = ["pytest_generate_tests"]
@@ -167,6 +167,7 @@ def _serving(
     caller = operator(services.organisations.add("test", wanted), "test")
     with proxied(login_url(postgres)) as proxy:
         environment = {
+            **AS_SHIPPED,
             "DATABASE_URL": proxy.url,
             "DNCD_OWNER_DATABASE_URL": postgres.url,
             "DNCD_THREADS": str(THREADS),

@@ -13,7 +13,7 @@ import requests
 from tests.conftest import TestServer
 from tests.faults.open_loop import OpenLoop, Outcome
 from tests.wire.conftest import SERVERS
-from tests.wire.service import serving_alone
+from tests.wire.service import AS_SHIPPED, serving_alone
 
 pytestmark = pytest.mark.soak
 
@@ -64,7 +64,7 @@ def loaded(
     folder = tmp_path_factory.mktemp("overload")
     with (
         server.new_database(template) as url,
-        serving_alone(url, folder, http_server, workers=2) as alone,
+        serving_alone(url, folder, http_server, AS_SHIPPED, workers=2) as alone,
     ):
         yield Loaded(alone.api.base, alone.api.token)
 

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from psycopg import conninfo
@@ -29,7 +29,8 @@ class WireTap:
             sslmode="disable",
             gssencmode="disable",
         )
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     @property
     def round_trips(self) -> int:
@@ -40,18 +41,30 @@ class WireTap:
         return self.messages["E"] + self.messages["Q"]
 
     def close(self) -> None:
+        """Accept nobody any more; whoever is connected has parted before."""
+        # To close it alone would not wake who waits for a connection.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
         self._listener.close()
+
+    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                client, _ = self._listener.accept()
-                server = self._dial()
-                for target, arguments in (
-                    (self._tap, (client, server)),
-                    (self._copy, (server, client)),
-                ):
-                    threading.Thread(target=target, args=arguments, daemon=True).start()
+                self._start(self._serve, self._listener.accept()[0])
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, self._dial() as server:
+            answering = threading.Thread(target=self._copy, args=(server, client))
+            answering.start()
+            self._tap(client, server)
+            answering.join()
 
     def _dial(self) -> socket.socket:
         host, port = str(self._target["host"]), self._target.get("port", 5432)

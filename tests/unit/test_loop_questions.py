@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.domain import patience
 from app.domain.errors import CampaignUnknown, StoreUnavailable
 from app.domain.patience import NotAtOnce
-from app.http import loop_questions
 from app.http.loop_questions import Questions
 from app.services.checks import TOGETHER
 
@@ -258,8 +258,8 @@ def test_a_failure_at_once_is_raised_and_holds_up_nobody(at_once):
     assert all(begun.closed for begun in at_once.begun)
 
 
-def test_nobody_waits_longer_than_a_request_may(at_once, monkeypatch):
-    monkeypatch.setattr(loop_questions.patience, "REQUEST_SECONDS", 0.1)
+def test_nobody_waits_longer_than_a_request_may(at_once):
+    patience.promise(0.1 / patience.REQUEST_SHARE)
 
     async def run() -> Any:
         questions = Questions(at_once, asyncio.get_running_loop())
@@ -274,8 +274,8 @@ def test_nobody_waits_longer_than_a_request_may(at_once, monkeypatch):
     assert begun.missed == pytest.approx(0.1, abs=0.05)
 
 
-def test_nobody_is_given_up_because_a_line_never_ends(at_once, monkeypatch):
-    monkeypatch.setattr(loop_questions.patience, "REQUEST_SECONDS", 0.3)
+def test_nobody_is_given_up_because_a_line_never_ends(at_once):
+    patience.promise(0.3 / patience.REQUEST_SHARE)
 
     async def run() -> list[Any]:
         loop = asyncio.get_running_loop()

@@ -11,13 +11,14 @@ from app.store.pulse import ASKING_SECONDS, PAUSE_SECONDS, Pulse
 
 @pytest.fixture(autouse=True)
 def served():
+    patience.promise(2)
     patience.begin()
     yield
     patience.end()
 
 
 def test_a_request_waits_for_all_its_answers_no_longer_than_for_one():
-    patience.spend(patience.REQUEST_SECONDS - 0.25)
+    patience.spend(patience.request_seconds() - 0.25)
 
     assert patience.left(1.0) == pytest.approx(0.25)
     patience.spend(1.0)
@@ -29,11 +30,11 @@ def test_a_request_waits_for_all_its_answers_no_longer_than_for_one():
 def test_the_wait_for_a_thread_counts_once():
     patience.queued(1.0)
     patience.begin()
-    assert patience.left(9.0) == pytest.approx(patience.REQUEST_SECONDS - 1.0)
+    assert patience.left(9.0) == pytest.approx(patience.request_seconds() - 1.0)
 
     patience.queued(0.0)
     patience.begin()
-    assert patience.left(9.0) == patience.REQUEST_SECONDS
+    assert patience.left(9.0) == patience.request_seconds()
 
 
 def test_who_serves_nobody_may_wait_as_usual():
@@ -49,6 +50,24 @@ def test_who_serves_nobody_may_wait_as_usual():
     working.join()
 
     assert left == [20.0]
+
+
+def test_who_is_promised_an_answer_later_may_wait_longer():
+    shipped = patience.request_seconds(), patience.turn_seconds()
+
+    patience.promise(20)
+    patience.begin()
+
+    assert patience.left(99.0) == pytest.approx(10 * shipped[0])
+    assert patience.turn_seconds() == pytest.approx(10 * shipped[1])
+
+
+def test_all_waiting_leaves_time_to_answer_in():
+    patience.promise(2)
+
+    assert patience.turn_seconds() == 1.0
+    assert patience.silence_seconds() == 1.2
+    assert patience.request_seconds() == 1.4
 
 
 class Clock:

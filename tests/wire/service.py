@@ -19,12 +19,15 @@ from app.domain.scopes import Campaign
 from app.services import Services
 from app.services.organisations import EVERY_GRANT, operator
 from app.store.database import Database
-from tests.conftest import TestServer, make_organisation
+from tests.conftest import ANSWER_SECONDS, TestServer, make_organisation
 from tests.wire.command import DNCD
 from tests.wire.forked import Forked
 from tests.wire.tcp_proxy import Proxy, proxied
 
 WORKERS = 3
+
+# For tests of how soon the service gives up: what it does when nothing is set.
+AS_SHIPPED = {"DNCD_ANSWER_SECONDS": ""}
 READY_SECONDS = 60
 
 
@@ -69,6 +72,7 @@ def serving(
         "DNCD_SERVER": http_server,
         # All tests are one address, and many a secret of theirs is wrong.
         "DNCD_GUESSES_PER_SOURCE": "off",
+        "DNCD_ANSWER_SECONDS": str(ANSWER_SECONDS),
         # What seals by itself costs every test, and is looked at by few.
         "DNCD_SEAL": "off",
     }
@@ -232,6 +236,8 @@ def serving_by_proxy(
     with (
         server.new_database(template) as url,
         proxied(url) as proxy,
-        serving_alone(url, folder, http_server, {"DATABASE_URL": proxy.url}) as alone,
+        serving_alone(
+            url, folder, http_server, {**AS_SHIPPED, "DATABASE_URL": proxy.url}
+        ) as alone,
     ):
         yield Reached(alone.api, proxy, alone.service, url)
