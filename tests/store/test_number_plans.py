@@ -18,7 +18,7 @@ from app.store.database import Database
 from tests.conftest import make_organisation
 
 OWN = read_campaign("0")
-NUMBERS = [PhoneNumber("1", str(5553000000 + n)) for n in range(50_000)]
+NUMBERS = [PhoneNumber("1", str(5553000000 + n)) for n in range(20_000)]
 SMALL_LISTS = 60
 
 Prepare = Callable[[Services, Caller], None]
