@@ -275,12 +275,12 @@ def test_nobody_waits_longer_than_a_request_may(at_once):
 
 
 def test_nobody_is_given_up_because_a_line_never_ends(at_once):
-    patience.promise(0.3 / patience.REQUEST_SHARE)
+    patience.promise(1.0 / patience.REQUEST_SHARE)
 
     async def run() -> list[Any]:
         loop = asyncio.get_running_loop()
         questions = Questions(at_once, loop)
-        ends, told = loop.time() + 1, []
+        ends, told = loop.time() + 2, []
 
         def ask(number: int) -> None:
             questions.put(number, partial(tell, number))  # type: ignore[arg-type]
