@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from gunicorn import SERVER, util
 
+from app.domain import patience
 from app.gunicorn_queue import QueueingWorker, done, write_answer, write_last_refusal
 from app.http import loop_lane
 from app.http.loop_lane import PASSED, Answered, Head, LoopLane, Passed
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 # A check takes some hundred bytes. What is longer is for threads to read.
 MOST_BYTES = 8 * 1024
 
-# No request is kept waiting for so long.
-LOST_SECONDS = 10.0
+# No request is kept waiting for so many times as long as its answer is promised.
+LOST_PROMISES = 5.0
 
 # Nothing that gunicorn might read in another way, or refuse.
 _TARGET = re.compile(rb"(GET|POST) (/[!\"$-~]*) HTTP/1\.1\r\n")
@@ -194,7 +195,7 @@ class LaneWorker(QueueingWorker):
     def murder_pending(self) -> None:
         """Close what sends nothing, and answer what the lane has lost."""
         super().murder_pending()
-        longest = time.monotonic() - LOST_SECONDS
+        longest = time.monotonic() - LOST_PROMISES * patience.answer_seconds()
         while self._asking and next(iter(self._asking)).queued_at < longest:
             lost = TimeoutError("the lane has not answered")
             self._conclude(next(iter(self._asking)), b"", False, lost)  # noqa: FBT003

@@ -69,7 +69,7 @@ class Settings:
             workers=_number(environment, "DNCD_WORKERS", 2, 256),
             threads=_number(environment, "DNCD_THREADS", 16, 256),
             answer_seconds=_number(
-                environment, "DNCD_ANSWER_SECONDS", ANSWER_SECONDS, 60
+                environment, "DNCD_ANSWER_SECONDS", ANSWER_SECONDS, 20, smallest=2
             ),
             trusted_proxies=frozenset(
                 address.strip()
@@ -95,12 +95,19 @@ class Settings:
 
 
 def _number(
-    environment: Mapping[str, str], name: str, default: int, largest: int
+    environment: Mapping[str, str],
+    name: str,
+    default: int,
+    largest: int,
+    *,
+    smallest: int = 1,
 ) -> int:
     text = environment.get(name) or str(default)
-    if text.isascii() and text.isdecimal() and 0 < int(text) <= largest:
+    if text.isascii() and text.isdecimal() and smallest <= int(text) <= largest:
         return int(text)
-    message = f"{name} must be a whole number from 1 to {largest}, not {text!r}"
+    message = (
+        f"{name} must be a whole number from {smallest} to {largest}, not {text!r}"
+    )
     raise SettingInvalid(message)
 
 

@@ -25,6 +25,7 @@ from app.store.migrations import migrate
 
 # What is not about how soon the service gives up lets it take its time.
 ANSWER_SECONDS = 8
+patience.promise(ANSWER_SECONDS)
 
 # Most of it is never used; each of several processes has a server of its own.
 MEMORY_BYTES = 4 * 2**30
@@ -75,9 +76,9 @@ class TestServer:
 @pytest.fixture(autouse=True)
 def unhurried() -> Iterator[None]:
     """However busy the machine is, a test waits, whatever this thread served before."""
-    patience.promise(ANSWER_SECONDS)
     yield
     patience.end()
+    patience.promise(ANSWER_SECONDS)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ has promised. Time in which the client itself sends or takes something does not 
 """
 
 import threading
+import time
+from collections.abc import Callable
 
 # What is promised where nobody chooses.
 ANSWER_SECONDS = 2
@@ -45,6 +47,11 @@ def promise(answer_seconds: float) -> None:
     _promise.answer_seconds = answer_seconds
 
 
+def answer_seconds() -> float:
+    """Return within how many seconds whoever asks is answered."""
+    return _promise.answer_seconds
+
+
 def request_seconds() -> float:
     """Return how long a request may wait in all."""
     return REQUEST_SHARE * _promise.answer_seconds
@@ -81,6 +88,15 @@ def left(usual: float) -> float:
     if seconds is None or usual < seconds:
         return usual
     return max(seconds, 0.0)
+
+
+def take_turn(wait: Callable[[float], bool]) -> bool:
+    """Return what *wait* does, given how many seconds it may take; they are spent."""
+    began = time.monotonic()
+    try:
+        return wait(left(turn_seconds()))
+    finally:
+        spend(time.monotonic() - began)
 
 
 def spend(seconds: float) -> None:

@@ -32,7 +32,7 @@ class BulkWork:
         """Take a place, perhaps after waiting for it; raises Overloaded."""
         if not self._inside.acquire(blocking=False):
             raise Overloaded
-        if not self._running.acquire(timeout=patience.turn_seconds()):
+        if not patience.take_turn(lambda most: self._running.acquire(timeout=most)):
             self._inside.release()
             raise Overloaded
 

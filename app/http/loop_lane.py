@@ -192,7 +192,9 @@ class LoopLane:
         else:
             self._ask(request, asked)
 
-    def _ask(self, request: _Request, asked: Asked | None) -> None:
+    def _ask(
+        self, request: _Request, asked: Asked | None, since: float | None = None
+    ) -> None:
         if asked is None:
             request.pass_on()
             return
@@ -202,7 +204,8 @@ class LoopLane:
         except TooManyRequests as failure:
             request.pass_on(failure, caller)
             return
-        self._questions.put(asked, partial(self._conclude, request, standing, asked))
+        tell = partial(self._conclude, request, standing, asked)
+        self._questions.put(asked, tell, since)
 
     def _conclude(
         self,
@@ -231,10 +234,12 @@ class LoopLane:
         """Have the holder of *secret* looked up, and ask then."""
         came = time.monotonic()
         looking_up = self._proving.submit(self._look_up, secret, request.arrival, came)
-        ask = partial(self._loop.call_soon_threadsafe, self._ask_proved, request)
+        ask = partial(self._loop.call_soon_threadsafe, self._ask_proved, request, came)
         looking_up.add_done_callback(ask)
 
-    def _ask_proved(self, request: _Request, proved: "Future[None]") -> None:
+    def _ask_proved(
+        self, request: _Request, came: float, proved: "Future[None]"
+    ) -> None:
         try:
             proved.result()
             asked = self._read(request)
@@ -244,7 +249,7 @@ class LoopLane:
             request.tell(failure)
         else:
             # Whom nobody remembers even now, others refuse.
-            self._ask(request, None if isinstance(asked, str) else asked)
+            self._ask(request, None if isinstance(asked, str) else asked, came)
 
     def _look_up(self, secret: str, arrival: Arrival, came: float) -> None:
         patience.queued(time.monotonic() - came)

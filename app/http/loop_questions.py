@@ -38,7 +38,7 @@ Tell = Callable[[Answer | BaseException], object]
 
 
 class _Waiting(NamedTuple):
-    """A question, whom to tell, and when it was put, by the monotonic clock."""
+    """A question, whom to tell, and since when, by the monotonic clock."""
 
     question: Asked
     tell: Tell
@@ -78,9 +78,14 @@ class Questions:
         self._waiting: Taken = []
         self._asking = False
 
-    def put(self, question: Asked, tell: Tell) -> None:
-        """*tell* the answer once it is there; both on the event loop's thread."""
-        self._waiting.append(_Waiting(question, tell, time.monotonic()))
+    def put(self, question: Asked, tell: Tell, since: float | None = None) -> None:
+        """
+        *tell* the answer once it is there; both on the event loop's thread.
+
+        Whoever has waited for something else before says *since* when.
+        """
+        now = time.monotonic() if since is None else since
+        self._waiting.append(_Waiting(question, tell, now))
         if len(self._waiting) == 1 and not self._asking:
             # Whoever else has come by now is asked for at once.
             self._loop.call_soon(self._begin)
@@ -166,8 +171,8 @@ class Questions:
 
 
 def _has_waited(taken: Taken) -> float:
-    """Return how many seconds it is since the first of them was put."""
-    return time.monotonic() - taken[0].since
+    """Return for how many seconds the one of them has waited who came first."""
+    return time.monotonic() - min(each.since for each in taken)
 
 
 def _tell(tell: Tell, answer: Answer | BaseException) -> None:

@@ -112,7 +112,7 @@ class Searches:
     @contextmanager
     def _scanning(self, caller: Caller) -> Iterator[Open]:
         """Let one look at every entry, not many at a time; raises StoreUnavailable."""
-        if not self._scans.acquire(timeout=patience.turn_seconds()):
+        if not patience.take_turn(lambda most: self._scans.acquire(timeout=most)):
             raise StoreUnavailable
         scope = Scope(caller.organisation.id, tells=True)
         try:

@@ -22,7 +22,7 @@ def settle(database: Database, organisation_id: int, instant: datetime) -> None:
     """
     once = database.of(organisation_id)
     # An insert takes a few milliseconds, an import minutes: it is not waited for.
-    give_up = time.monotonic() + patience.turn_seconds()
+    give_up = time.monotonic() + patience.left(patience.turn_seconds())
     instants.settle(once, instant)
     awaited = instants.find_unsettled(once, instant)
     pause = FIRST_PAUSE_SECONDS
@@ -31,6 +31,7 @@ def settle(database: Database, organisation_id: int, instant: datetime) -> None:
             message = "a change from before as_of has not ended"
             raise InstantUnsettled(message)
         time.sleep(pause)
+        patience.spend(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         # Who came meanwhile has read the clock later than the first look.
         awaited &= instants.find_unsettled(once, instant)

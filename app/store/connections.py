@@ -14,15 +14,13 @@ from app.domain import patience
 from app.store.pulse import Pulse
 from app.store.roles import Scope
 
-# For one answer to an operator's command.
-COMMAND_SECONDS = 24 * 3600.0
-
 
 class BoundedConnection(psycopg.Connection[DictRow]):
     """A connection that no hung server can hold for longer than the deadline."""
 
-    # For one answer; a request has less for all of its answers together.
-    deadline: float
+    # For one answer, other than as patience has it; a request has less for all of its
+    # answers together.
+    deadline: float | None = None
 
     # Whether whoever waits for this is served, and may not wait any longer than that.
     hurried = True
@@ -33,7 +31,6 @@ class BoundedConnection(psycopg.Connection[DictRow]):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         """Take psycopg's own arguments."""
         super().__init__(*arguments, **settings)
-        self.deadline = patience.request_seconds()
         self.prepared: set[str] = set()
         self.pulse = Pulse()
 
@@ -57,7 +54,8 @@ class BoundedConnection(psycopg.Connection[DictRow]):
 
         Ends the connection and raises OperationalError where no time is left.
         """
-        seconds = patience.left(self.deadline) if self.hurried else self.deadline
+        usual = patience.request_seconds() if self.deadline is None else self.deadline
+        seconds = patience.left(usual) if self.hurried else usual
         if seconds <= 0:
             self.pgconn.finish()
             message = "the database did not answer in time"
@@ -108,15 +106,11 @@ class BoundedConnection(psycopg.Connection[DictRow]):
         """Let answers take that long, *watching*, to the end of ``allowed``."""
         if self.hurried:
             self._lasting.enter_context(watching())
-        self.deadline, self.hurried = max(self.deadline, seconds), False
+        self.deadline, self.hurried = max(self.deadline or 0.0, seconds), False
 
 
 class UnboundedConnection(BoundedConnection):
     """For an operator's command, which may take as long as it takes."""
 
+    deadline = 24 * 3600.0
     hurried = False
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        """Take psycopg's own arguments."""
-        super().__init__(*arguments, **settings)
-        self.deadline = COMMAND_SECONDS

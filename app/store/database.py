@@ -25,7 +25,7 @@ from app.domain.errors import OutcomeUnknown
 from app.store import joining, roles, server_log, transactions
 from app.store.connections import BoundedConnection, UnboundedConnection
 from app.store.failures import as_domain_errors
-from app.store.pulse import Pulse, watched
+from app.store.pulse import Pulse, connect_seconds, watched
 from app.store.roles import Scope
 from app.store.transactions import Once, Open, Parameters
 
@@ -74,7 +74,7 @@ class Database:
                 "autocommit": True,
                 "row_factory": dict_row,
                 "prepare_threshold": 5 if prepare_statements else None,
-                "connect_timeout": 2,
+                "connect_timeout": connect_seconds(patience.turn_seconds()),
                 # Bulk work waits long for answers, but not for a dead host's.
                 "keepalives_idle": 30,
                 "keepalives_interval": 10,
@@ -86,7 +86,8 @@ class Database:
             min_size=0,
             max_size=connections,
             max_idle=300,
-            reconnect_timeout=0.5,
+            # Whoever still waits then is not tried for any more.
+            reconnect_timeout=patience.turn_seconds() / 2,
             open=False,
         )
         # What is prepared belongs to a session, and so does what is put on.

@@ -8,6 +8,7 @@ briefly, and with the first answer all is well again. What waits long by its nat
 file on its way in or out, has somebody beside it who asks on another connection.
 """
 
+import math
 import os
 import socket
 import threading
@@ -94,9 +95,9 @@ def watched(
     breaking = threading.Lock()
 
     def watch() -> None:
-        with closing(_Asker(url)) as asker:
+        with closing(_Asker(url, silence)) as asker:
             while not over.wait(WATCH_SECONDS):
-                if not asker.hears(silence):
+                if not asker.hears():
                     with breaking:
                         if not over.is_set():
                             _break_off(connection)
@@ -111,6 +112,11 @@ def watched(
             pass
 
 
+def connect_seconds(most: float) -> int:
+    """Return libpq's connect_timeout for *most* seconds: whole ones, two or more."""
+    return max(2, math.ceil(most))
+
+
 class _Asker:
     """
     Somebody who asks a server whether it is there.
@@ -119,13 +125,14 @@ class _Asker:
     taken for one whose database is silent.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, silence: float) -> None:
         self._url = url
+        self._silence = silence
         self._connection: psycopg.Connection[Any] | None = None
         self._closed = False
 
-    def hears(self, silence: float) -> bool:
-        """Whether the server says anything at all within *silence* seconds."""
+    def hears(self) -> bool:
+        """Whether the server says anything at all before that is silence."""
         spoke = threading.Event()
 
         def ask() -> None:
@@ -139,7 +146,7 @@ class _Asker:
                 self._part()
 
         threading.Thread(target=ask, name="database-asking", daemon=True).start()
-        return spoke.wait(silence)
+        return spoke.wait(self._silence)
 
     def close(self) -> None:
         """Ask no more; whoever waits for an answer hears of that."""
@@ -157,7 +164,8 @@ class _Asker:
             self._connection = psycopg.connect(
                 self._url,
                 autocommit=True,
-                connect_timeout=2,
+                # To give up sooner would pass for an answer.
+                connect_timeout=connect_seconds(self._silence + 1),
                 application_name="dncd watch",
             )
         self._connection.execute("SELECT 1", prepare=False)

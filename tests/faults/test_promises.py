@@ -81,6 +81,8 @@ def fill_the_disk(lab: Lab) -> None:
     lab.postgres.fill_disk()
     time.sleep(1.6)
     lab.postgres.free_disk()
+    # A server that found no room to recover in has ended; whoever made room starts it.
+    lab.restart_database()
 
 
 DISTURBANCES = [

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain import patience
 from app.domain.entries import Draft
 from app.domain.errors import (
     CampaignUnknown,
@@ -27,6 +26,7 @@ from app.services.imports import (
 )
 from app.services.organisations import operator
 from app.store import bulk
+from app.store.connections import BoundedConnection
 from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store.listing import entries, import_text, rows
@@ -378,9 +378,9 @@ def test_organisations_do_not_mix(services, caller, database_url):
 
 
 def test_a_request_s_connection_may_take_longer_for_bulk_work_alone(
-    database,
+    database, monkeypatch
 ):
-    patience.promise(0.2 / patience.REQUEST_SHARE)
+    monkeypatch.setattr(BoundedConnection, "deadline", 0.2)
 
     with database.transaction(Scope(), deadline=5) as tx:
         tx.fetch("SELECT pg_sleep(0.4)", {})

@@ -90,7 +90,7 @@ def test_a_long_list_is_never_read_whole_whatever_it_was_when_that_was_planned(
     ask(services, caller)
 
     database.close()
-    assert entries_read(database_url) - read_before < 8 * len(NUMBERS)
+    assert entries_read(database_url) - read_before < 6 * len(NUMBERS)
 
 
 def put(services: Services, caller: Caller, numbers: Sequence[PhoneNumber]) -> None:

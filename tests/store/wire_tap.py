@@ -47,6 +47,7 @@ class WireTap:
             self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
+            assert not thread.is_alive()
         self._listener.close()
 
     def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
@@ -60,7 +61,7 @@ class WireTap:
                 self._start(self._serve, self._listener.accept()[0])
 
     def _serve(self, client: socket.socket) -> None:
-        with client, self._dial() as server:
+        with suppress(OSError), client, self._dial() as server:
             answering = threading.Thread(target=self._copy, args=(server, client))
             answering.start()
             self._tap(client, server)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -272,6 +273,20 @@ def test_nobody_waits_longer_than_a_request_may(at_once):
     (begun,) = at_once.begun
     assert begun.closed
     assert begun.missed == pytest.approx(0.1, abs=0.05)
+
+
+def test_who_has_waited_to_be_looked_up_waits_so_much_less(at_once):
+    patience.promise(5.0 / patience.REQUEST_SHARE)
+
+    async def run() -> Any:
+        loop = asyncio.get_running_loop()
+        questions = Questions(at_once, loop)
+        coming: asyncio.Future[Any] = loop.create_future()
+        came = time.monotonic() - 4.8
+        questions.put(0, coming.set_result, came)  # type: ignore[arg-type]
+        return await asyncio.wait_for(coming, 3)
+
+    assert isinstance(asyncio.run(run()), StoreUnavailable)
 
 
 def test_nobody_is_given_up_because_a_line_never_ends(at_once):

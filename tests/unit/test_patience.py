@@ -1,12 +1,16 @@
 """How long a request waits, and when the database is taken for dead. No database."""
 
+import socket
 import threading
+import time
+from contextlib import closing
 
 import pytest
 
 from app.domain import patience
-from app.domain.errors import StoreUnavailable
-from app.store.pulse import ASKING_SECONDS, PAUSE_SECONDS, Pulse
+from app.domain.errors import SettingInvalid, StoreUnavailable
+from app.settings import Settings
+from app.store.pulse import ASKING_SECONDS, PAUSE_SECONDS, Pulse, _Asker
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +72,33 @@ def test_all_waiting_leaves_time_to_answer_in():
     assert patience.turn_seconds() == 1.0
     assert patience.silence_seconds() == 1.2
     assert patience.request_seconds() == 1.4
+
+
+def test_waiting_for_a_turn_is_a_part_of_all_waiting():
+    given: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        given.append(seconds)
+        time.sleep(0.1)
+        return False
+
+    assert patience.take_turn(wait) is False
+    assert given == [patience.turn_seconds()]
+    assert patience.left(9.0) < patience.request_seconds() - 0.09
+
+
+def test_silence_is_no_answer_however_long_it_may_last():
+    """It is two seconds before a connection is given up, which is then said."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"host=127.0.0.1 port={silent.getsockname()[1]} dbname=dncd"
+        with closing(_Asker(url, 2.3)) as asker:
+            assert not asker.hears()
+
+
+@pytest.mark.parametrize("text", ["1", "21", "0", "2.5", "two"])
+def test_a_promise_that_cannot_be_kept_is_refused(text):
+    with pytest.raises(SettingInvalid, match=r"DNCD_ANSWER_SECONDS .* from 2 to 20"):
+        Settings.from_environment({"DNCD_ANSWER_SECONDS": text})
 
 
 class Clock:

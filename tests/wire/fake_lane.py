@@ -12,6 +12,7 @@ from granian.rsgi import ProtocolClosed, ProtocolError
 from gunicorn.app.base import BaseApplication
 
 from app import granian_server, granian_streams, gunicorn_conf, gunicorn_lane
+from app.domain import patience
 from app.domain.errors import StoreUnavailable
 from app.http import request_log
 from app.http.fast_lane import MET, Met
@@ -159,7 +160,7 @@ def begin() -> None:
     _, server, port = sys.argv
     sys.argv[1:] = []
     request_log.configure()
-    gunicorn_lane.LOST_SECONDS = PATIENCE_SECONDS
+    gunicorn_lane.LOST_PROMISES = PATIENCE_SECONDS / patience.answer_seconds()
     if server == "gunicorn":
         UnderGunicorn(int(port)).run()
         return
