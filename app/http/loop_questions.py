@@ -84,8 +84,8 @@ class Questions:
 
         Whoever has waited for something else before says *since* when.
         """
-        now = time.monotonic() if since is None else since
-        self._waiting.append(_Waiting(question, tell, now))
+        came = time.monotonic() if since is None else since
+        self._waiting.append(_Waiting(question, tell, came))
         if len(self._waiting) == 1 and not self._asking:
             # Whoever else has come by now is asked for at once.
             self._loop.call_soon(self._begin)
