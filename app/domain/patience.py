@@ -9,6 +9,9 @@ has promised. Time in which the client itself sends or takes something does not 
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 # What is promised where nobody chooses.
 ANSWER_SECONDS = 2
@@ -90,7 +93,7 @@ def left(usual: float) -> float:
     return max(seconds, 0.0)
 
 
-def take_turn(wait: Callable[[float], bool]) -> bool:
+def take_turn(wait: Callable[[float], Found]) -> Found:
     """Return what *wait* does, given how many seconds it may take; they are spent."""
     began = time.monotonic()
     try:

@@ -162,15 +162,15 @@ class Database:
         """Wait for a connection as long as one may."""
         if not self._bounded:
             return self._pool.getconn(COMMAND_POOL_SECONDS)
-        began, seconds = time.monotonic(), patience.left(patience.turn_seconds())
+        return patience.take_turn(self._get_within)
+
+    def _get_within(self, seconds: float) -> BoundedConnection:
+        began = time.monotonic()
         try:
-            connection = self._pool.getconn(seconds)
+            return self._pool.getconn(seconds)
         except PoolTimeout:
-            patience.spend(time.monotonic() - began)
             self._pulse.missed(began, seconds)
             raise
-        patience.spend(time.monotonic() - began)
-        return connection
 
     def _prepare(self, connection: BoundedConnection) -> None:
         """Make a new connection one of these."""

@@ -225,7 +225,7 @@ def test_an_insert_that_is_not_committed_keeps_nobody_waiting(
 ) -> None:
     own = caller.organisation.id
     with insert(database_url, own, 12025550001) as open_one:
-        # Each of these would fail at the deadline of a second and a half.
+        # Each of these would fail at its deadline.
         draft = Draft(PhoneNumber("1", "2025550002"), read_campaign("0"))
         services.suppressions.suppress(caller, draft)
         folding.fold(database_url, own)

@@ -50,10 +50,13 @@ class WireTap:
             assert not thread.is_alive()
         self._listener.close()
 
-    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+    def _start(
+        self, work: Callable[..., None], *arguments: socket.socket
+    ) -> threading.Thread:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -62,8 +65,7 @@ class WireTap:
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), client, self._dial() as server:
-            answering = threading.Thread(target=self._copy, args=(server, client))
-            answering.start()
+            answering = self._start(self._copy, server, client)
             self._tap(client, server)
             answering.join()
 

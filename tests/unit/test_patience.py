@@ -67,8 +67,6 @@ def test_who_is_promised_an_answer_later_may_wait_longer():
 
 
 def test_all_waiting_leaves_time_to_answer_in():
-    patience.promise(2)
-
     assert patience.turn_seconds() == 1.0
     assert patience.silence_seconds() == 1.2
     assert patience.request_seconds() == 1.4

@@ -9,7 +9,6 @@ import pytest
 
 from app.domain import patience
 from app.domain.access import Grant
-from tests.conftest import ANSWER_SECONDS
 from tests.wire.conftest import MakeApi
 from tests.wire.service import Api
 
@@ -325,8 +324,8 @@ def test_an_instant_that_is_not_settled_is_a_declared_503(
         assert answer.headers["Retry-After"] == "1"
         assert answer.json()["code"] == 6070
         assert "not settled" in answer.json()["text"]
-    turn = patience.TURN_SHARE * ANSWER_SECONDS
-    assert 0.9 * turn < took / len(answers) < ANSWER_SECONDS
+    each = took / len(answers)
+    assert 0.9 * patience.turn_seconds() < each < patience.answer_seconds()
     assert plain["callable"] is True
     assert api.call("dnc/check", **NUMBER_ALONE, as_of=instant)["success"] is True
 
