@@ -19,7 +19,7 @@ from selectors import EVENT_READ
 from typing import Any, NamedTuple
 
 import structlog
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from app.domain import patience
 from app.http import limits, metrics, overload
@@ -71,7 +71,11 @@ def count_unaccepted(listener: socket.socket) -> int:
     """Return how many connections to *listener* nobody has accepted yet."""
     if not KERNEL_TELLS:
         return 0
-    told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    try:
+        told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:
+        # It was closed meanwhile, as all are in the end.
+        return 0
     count: int = _UNACKED.unpack_from(told)[0]
     return count
 
@@ -158,8 +162,8 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         """Let a connection's request wait for a thread, unless that were in vain."""
         conn.queued_at = time.monotonic()
         fresh = not conn.initialized and not conn.data_ready
-        if self.alive and fresh and not _has_begun(conn.sock):
-            self.finish_request(conn, done(_DEFER))
+        if fresh and not _has_begun(conn.sock):
+            self._wait_for(conn)
             return
         most = patience.turn_seconds()
         if (
@@ -173,7 +177,11 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Keep a connection, or part with it without waiting for its client."""
-        if fs.cancelled() or fs.exception() is not None or fs.result():
+        failed = fs.cancelled() or fs.exception() is not None
+        if not failed and fs.result() is _DEFER:
+            self._wait_for(conn)
+            return
+        if failed or fs.result():
             super().finish_request(conn, fs)
             return
         try:
@@ -203,6 +211,17 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
                 return stays
         return super().handle(conn)
 
+    def _wait_for(self, conn: Any) -> None:
+        """Wait for the request of a connection that has sent nothing yet."""
+        # gunicorn hangs up on it once a stop was asked for, which may be between one
+        # line of this and the next: a client that has just come would go unanswered.
+        conn.sock.settimeout(0)
+        seconds = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
+        conn.timeout = time.monotonic() + seconds
+        self.pending_conns.append(conn)
+        readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, EVENT_READ, readable)
+
     def _take_rest(self, conn: Any, _: object) -> None:
         """Take what a client still sends, for else its answer would not reach it."""
         try:
@@ -226,7 +245,8 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         """Whether more requests wait than could be begun at once."""
         waiting = self.count_waiting()
         for listener in self.sockets:
-            waiting += count_unaccepted(listener.sock)
+            accepting = listener.sock
+            waiting += count_unaccepted(accepting) if accepting else 0
         most: int = self.cfg.threads
         return waiting >= most
 
