@@ -22,6 +22,7 @@ from app.services.organisations import operator
 from app.store import embedded
 from app.store.database import Database
 from app.store.migrations import migrate
+from tests.withheld import watch
 
 # What is not about how soon the service gives up lets it take its time.
 ANSWER_SECONDS = 8
@@ -38,6 +39,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["gunicorn", "granian"],
         help="run every test of the service under this server, and once only",
     )
+
+
+def pytest_sessionstart() -> None:
+    """Let what measures know whether the machine was there."""
+    watch.start()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin anew with each test, and each time that one is run again."""
+    watch.begin()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from tests.faults.operations import LISTED, Answer, Operation
 from tests.faults.postgres import is_small_disk
 from tests.waiting import require
 from tests.wire.tcp_proxy import Mode
+from tests.withheld import measures
 
 SECONDS = 2.0
 RECOVERY_SECONDS = 5.0
@@ -116,7 +117,7 @@ def read_only(lab: Lab) -> Iterator[None]:
     setting = "ALTER SYSTEM {} default_transaction_read_only {}"
     lab.postgres.execute(setting.format("SET", "= on"))
     lab.postgres.execute("SELECT pg_reload_conf()")
-    require(lambda: not lab_takes_changes(lab), 5)
+    require(lambda: not lab_takes_changes(lab))
     yield
     lab.postgres.execute(setting.format("RESET", ""))
     lab.postgres.execute("SELECT pg_reload_conf()")
@@ -128,7 +129,7 @@ def full(lab: Lab) -> Iterator[None]:
         pytest.skip("only root may mount a small disk")
     lab.postgres.fill_disk()
     # What has room left takes a while to be used up.
-    require(lambda: not lab_takes_changes(lab), 60)
+    require(lambda: not lab_takes_changes(lab))
     yield
     lab.postgres.free_disk()
 
@@ -161,7 +162,7 @@ OTHERS = [killed, silent, locked, other_password, too_many_connections]
 @pytest.fixture(autouse=True)
 def sound(lab: Lab) -> None:
     """Begin with a service that works, on every worker."""
-    require(lab.works, 20)
+    require(lab.works)
     lab.prepare()
 
 
@@ -189,6 +190,7 @@ def require_unavailable(answer: Answer) -> None:
     assert answer.seconds < SECONDS, (where, answer.seconds)
 
 
+@measures
 def test_every_operation_is_a_success_while_nothing_is_wrong(lab):
     """Else what follows would prove nothing of it: see operations.VALUES."""
     told = [operation.send() for operation in lab.operations()]
@@ -202,12 +204,14 @@ def test_every_operation_is_a_success_while_nothing_is_wrong(lab):
     assert {one.operation.name for one in told} == set(operations.names())
 
 
+@measures
 @pytest.mark.both_servers(second="soak")
 @pytest.mark.parametrize("fault", SILENCES, ids=lambda fault: fault.__name__)
 def test_without_the_database_every_operation_is_a_503_in_two_seconds(fault, lab):
     require_silence(fault, lab)
 
 
+@measures
 @pytest.mark.soak
 @pytest.mark.parametrize("fault", OTHERS, ids=lambda fault: fault.__name__)
 def test_whatever_keeps_the_database_away_it_is_a_503_in_two_seconds(fault, lab):
@@ -227,6 +231,7 @@ def test_a_slow_database_makes_an_answer_late_or_a_503(fault, lab):
         require_unavailable(one)
 
 
+@measures
 @pytest.mark.parametrize(
     "fault",
     [read_only, pytest.param(full, marks=pytest.mark.soak)],
@@ -267,10 +272,10 @@ def test_a_bypass_that_cannot_be_recorded_is_not_granted(lab):
     bearer = {"Authorization": f"Bearer {lab.api.token}"}
     assert requests.post(switch, json={"enable": False}, headers=bearer, timeout=9).ok
     try:
-        require(lambda: not check(number), 5)
+        require(lambda: not check(number))
 
         with read_only(lab):
-            require(lambda: check(number), 5)
+            require(lambda: check(number))
             assert {check(number) for _ in range(8)} == {True}
     finally:
         require(
@@ -279,8 +284,7 @@ def test_a_bypass_that_cannot_be_recorded_is_not_granted(lab):
                     switch, json={"enable": True}, headers=bearer, timeout=9
                 ).status_code
                 == 200
-            ),
-            9,
+            )
         )
 
 

@@ -16,8 +16,9 @@ from app.store.migrations import migrate
 from tests.faults.conftest import Lab, login_url
 from tests.waiting import require
 from tests.wire.tcp_proxy import Mode
+from tests.withheld import measures
 
-pytestmark = pytest.mark.both_servers(second="soak")
+pytestmark = [pytest.mark.both_servers(second="soak"), measures]
 
 ROWS = 20_000
 SECONDS = 4.0
@@ -26,7 +27,7 @@ SECONDS = 4.0
 @pytest.fixture(autouse=True)
 def sound(lab: Lab) -> Iterator[None]:
     """Begin with a service that works, and heal what the test broke."""
-    require(lab.works, 20)
+    require(lab.works)
     yield
     lab.postgres.thaw()
     lab.proxy.mode, lab.proxy.left, lab.proxy.then = Mode.PASS, None, Mode.REFUSE
@@ -99,7 +100,7 @@ def test_an_import_is_a_503_soon_after_the_database_hangs(prefix, more, lab):
     ):
         owner.execute("LOCK TABLE dnc_entry IN SHARE ROW EXCLUSIVE MODE")
         sending.start()
-        require(waits, 10)
+        require(waits)
         # It waits as long as whoever holds it up lives.
         time.sleep(2.0)
         assert not told
@@ -111,7 +112,7 @@ def test_an_import_is_a_503_soon_after_the_database_hangs(prefix, more, lab):
     ((status, text, ended),) = told
     assert (status, '"success": false' in text) == (503, True), text
     assert ended - hung < SECONDS
-    require(lab.works, 5)
+    require(lab.works)
     assert send(lab, "POST", "import", numbers(prefix), **more)[0] == 200
 
 
@@ -157,8 +158,8 @@ def test_whoever_is_watched_for_long_is_asked_about_over_one_connection(lab):
     ):
         owner.execute("LOCK TABLE dnc_entry IN SHARE ROW EXCLUSIVE MODE")
         sent = pool.submit(send, lab, "POST", "import", numbers(212))
-        require(waits, 10)
-        require(askers, 5)
+        require(waits)
+        require(askers)
         first = askers()
         time.sleep(2.0)
         last = askers()
@@ -166,7 +167,7 @@ def test_whoever_is_watched_for_long_is_asked_about_over_one_connection(lab):
         assert sent.result()[0] == 200
 
         assert first == last
-        require(lambda: not askers(), 5)
+        require(lambda: not askers())
 
 
 @pytest.mark.soak

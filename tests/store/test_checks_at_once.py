@@ -106,7 +106,7 @@ def test_a_connection_that_the_server_has_ended_is_replaced(
         except NotAtOnce:
             return False
 
-    require(is_answered_again, 10)
+    require(is_answered_again)
 
 
 def test_an_unknown_campaign_is_an_error_of_its_question_alone(asking, caller):

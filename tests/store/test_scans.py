@@ -11,6 +11,7 @@ from app.domain.errors import StoreUnavailable
 from app.domain.phone import PhoneNumber
 from app.domain.scopes import read_campaign
 from app.services import Services, searches
+from tests.withheld import measures
 
 NUMBER = PhoneNumber("1", "5551234567")
 GLOBAL = read_campaign("0")
@@ -79,6 +80,7 @@ def test_no_character_has_a_meaning_of_its_own(
     assert ([entry.id for entry in found], total) == ([entry_id], 1)
 
 
+@measures
 def test_a_search_that_takes_too_long_is_ended_by_the_server(
     services: Services,
     caller: Caller,

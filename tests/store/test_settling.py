@@ -27,6 +27,7 @@ from app.store.roles import Scope
 from tests.conftest import make_organisation
 from tests.store.instants import GLOBAL, NUMBER, OPEN, is_listed, now
 from tests.waiting import require
+from tests.withheld import measures
 
 PUT = """
     INSERT INTO dnc_entry (
@@ -46,6 +47,7 @@ def held_open(url: str, caller: Caller) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@measures
 @pytest.mark.usefixtures("as_shipped")
 def test_what_began_before_and_ends_too_late_leaves_the_instant_unsettled(
     services: Services, caller: Caller, database_url: str
@@ -75,6 +77,7 @@ def test_what_began_before_and_ends_too_late_leaves_the_instant_unsettled(
     assert not is_listed(services, caller, before)
 
 
+@measures
 def test_a_commit_within_the_second_is_waited_for_and_seen(
     services: Services, caller: Caller, database_url: str
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_commit_within_the_second_is_waited_for_and_seen(
         time.sleep(0.2)
 
 
+@measures
 def test_one_that_is_rolled_back_was_never_there(
     services: Services, caller: Caller, database_url: str
 ) -> None:
@@ -134,6 +138,7 @@ def test_a_release_whose_commit_is_held_is_waited_for(
     assert not is_listed(services, caller, at)
 
 
+@measures
 def test_other_organisations_and_what_reads_are_not_waited_for(
     services: Services, caller: Caller, database: Database, database_url: str
 ) -> None:
@@ -165,6 +170,7 @@ def test_what_is_changed_without_saying_for_whom_is_waited_for_by_all(
             services.checks.check_as_of(caller, Question(NUMBER), at)
 
 
+@measures
 @pytest.mark.usefixtures("as_shipped")
 def test_a_long_import_is_unsettled_only_from_when_it_began_to_store(
     services: Services, caller: Caller, database: Database, database_url: str

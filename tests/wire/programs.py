@@ -34,7 +34,7 @@ def serving(
         program=program,
     )
     try:
-        require(lambda: accepts(port), 20)
+        require(lambda: accepts(port))
         yield port, process
     finally:
         end(process)

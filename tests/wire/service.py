@@ -28,6 +28,8 @@ WORKERS = 3
 
 # For tests of how soon the service gives up: what it does when nothing is set.
 AS_SHIPPED = {"DNCD_ANSWER_SECONDS": ""}
+# Where the database is cut off: soon enough for many tests, and for a busy machine.
+CUT_OFF_SECONDS = 3
 READY_SECONDS = 60
 
 
@@ -230,14 +232,19 @@ class Reached:
 
 @contextmanager
 def serving_by_proxy(
-    server: TestServer, template: str, folder: Path, http_server: str
+    server: TestServer,
+    template: str,
+    folder: Path,
+    http_server: str,
+    answer_seconds: float = CUT_OFF_SECONDS,
 ) -> Iterator[Reached]:
     """Run a service of one organisation on a database that a test can cut off."""
+    promise = {"DNCD_ANSWER_SECONDS": str(answer_seconds)}
     with (
         server.new_database(template) as url,
         proxied(url) as proxy,
         serving_alone(
-            url, folder, http_server, {**AS_SHIPPED, "DATABASE_URL": proxy.url}
+            url, folder, http_server, {**promise, "DATABASE_URL": proxy.url}
         ) as alone,
     ):
         yield Reached(alone.api, proxy, alone.service, url)

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ import pytest
 import requests
 from psycopg import conninfo
 
+from tests.waiting import require
 from tests.wire import command
 from tests.wire.canaries import (
     NATIONAL,
@@ -206,13 +206,13 @@ def test_no_crash_of_a_backend_tells_what_it_was_asked(logged):
 
 
 def wait_until_well(watched: Watched) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            if requests.get(f"{watched.service.base}/readyz", timeout=5).ok:
-                return
-        time.sleep(0.1)
-    pytest.fail("the service did not become well again")
+    def is_well() -> bool:
+        try:
+            return requests.get(f"{watched.service.base}/readyz", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    require(is_well)
 
 
 def test_a_log_that_numbers_reach_all_the_same_is_told_of_at_the_start(

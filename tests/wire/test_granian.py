@@ -174,7 +174,7 @@ def test_an_answer_that_broke_off_leaves_no_descriptor_open(started):
         return sum(psutil.Process(each).num_fds() for each in workers)
 
     # One that still starts has yet to open most of what it keeps.
-    require(both_answered, 10)
+    require(both_answered)
     before = descriptors()
     for _ in range(broken):
         with closing(socket.create_connection(("127.0.0.1", port), 5)) as connection:
@@ -182,7 +182,7 @@ def test_an_answer_that_broke_off_leaves_no_descriptor_open(started):
             receive(connection, 5)
 
     # A connection that ends may still count, so that numbers need not be equal.
-    require(lambda: descriptors() < before + broken / 2, 10)
+    require(lambda: descriptors() < before + broken / 2)
 
 
 def test_an_answer_that_broke_off_holds_up_no_stop():
@@ -286,7 +286,7 @@ def test_a_worker_that_was_killed_is_replaced(started):
 
     os.kill(killed, signal.SIGKILL)
 
-    require(lambda: len({worker(port) for _ in range(20)} - {killed}) == 2, 10)
+    require(lambda: len({worker(port) for _ in range(20)} - {killed}) == 2)
     assert process.poll() is None
 
 
@@ -308,7 +308,7 @@ def test_no_worker_outlives_its_parent(started):
 
     process.kill()
 
-    require(lambda: not accepts(port), 10)
+    require(lambda: not accepts(port))
 
 
 def test_a_port_is_waited_for_that_a_killed_server_has_left_behind():

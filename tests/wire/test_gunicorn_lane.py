@@ -138,7 +138,7 @@ def test_a_client_that_says_no_more_needs_no_thread(served):
         assert connection.recv(1) == b""
         assert not any(each.done() for each in slow)
         assert {each.result() for each in slow} == {(200, b"application:x")}
-    require(lambda: worker.num_fds() < before, 10)
+    require(lambda: worker.num_fds() < before)
 
 
 def test_a_client_that_has_gone_leaves_nothing_open(served):
@@ -150,7 +150,7 @@ def test_a_client_that_has_gone_leaves_nothing_open(served):
         with connected(port) as connection:
             connection.sendall(kept("/lane", b"x"))
 
-    require(lambda: worker.num_fds() <= before, 10)
+    require(lambda: worker.num_fds() <= before)
     assert ask(port, b"again") == (200, b"lane:again")
 
 

@@ -11,6 +11,7 @@ from app.domain import patience
 from app.domain.access import Grant
 from tests.wire.conftest import MakeApi
 from tests.wire.service import Api
+from tests.withheld import measures
 
 NUMBER = "5551234567"
 DNC = {"phone_number": NUMBER, "phone_code": "1", "campaign_id": "0"}
@@ -302,6 +303,7 @@ def test_the_switch_of_checking_does_not_change_what_was_listed(api: Api) -> Non
         api.services.organisations.switch_checking(api.caller, enabled=True)
 
 
+@measures
 def test_an_instant_that_is_not_settled_is_a_declared_503(
     api: Api, service_database: str
 ) -> None:

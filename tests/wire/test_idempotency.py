@@ -31,6 +31,7 @@ from tests.wire.keyed import (
 )
 from tests.wire.service import Api
 from tests.wire.test_races import at_once
+from tests.withheld import measures
 
 every_change = pytest.mark.parametrize("asked", CHANGING, ids=lambda asked: asked.name)
 each_kind_of_change = pytest.mark.parametrize(
@@ -133,6 +134,7 @@ def held(url: str, organisation_id: int, key: str):
         yield
 
 
+@measures
 @each_kind_of_change
 def test_while_a_request_is_carried_out_its_key_is_refused_at_once(
     asked, client, count, service_database

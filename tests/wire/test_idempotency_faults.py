@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.thinning import thinned
+from tests.waiting import AT_LAST_SECONDS, require
 from tests.wire import stored
 from tests.wire.keyed import (
     CHANGING,
@@ -26,7 +27,7 @@ from tests.wire.keyed import (
 )
 from tests.wire.service import Reached
 from tests.wire.tcp_proxy import Mode
-from tests.wire.test_cut_off import require
+from tests.withheld import measures
 
 # The end of the work, after which its answer is kept, and of the transaction.
 DONE = b"RELEASE\0"
@@ -85,11 +86,11 @@ def client(prepared: Client, reached: Reached) -> Iterator[Client]:
             "dnc/delete", phone_number=number, phone_code="1", campaign_id="0"
         )
     entry = reached.api.insert(LISTED)
-    require(lambda: all(ready(reached) for _ in range(10)), 10)
+    require(lambda: all(ready(reached) for _ in range(10)))
     yield replace(prepared, ids={"id": entry})
     reached.proxy.lost, reached.proxy.after_loss = (), Mode.REFUSE
     reached.proxy.mode = Mode.PASS
-    require(lambda: all(ready(reached) for _ in range(10)), 10)
+    require(lambda: all(ready(reached) for _ in range(10)))
 
 
 def ready(reached: Reached) -> bool:
@@ -105,7 +106,7 @@ def count(reached: Reached) -> dict[str, int]:
 
 def send_until_settled(client: Client, asked: Asked, key: str) -> requests.Response:
     """Send a request again as a client does that was not answered."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + AT_LAST_SECONDS
     while True:
         answer: requests.Response = client.send(asked, key)
         if answer.status_code not in {409, 503} and "CARRIED OUT" not in answer.text:
@@ -148,13 +149,13 @@ def test_a_worker_killed_between_commit_and_answer_leaves_the_answer_behind(
 
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(client.send, asked, key)
-        require(lambda: reached.proxy.mode is Mode.BLACKHOLE, 5)
+        require(lambda: reached.proxy.mode is Mode.BLACKHOLE)
         for worker in workers:
             os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(requests.ConnectionError):
             sent.result()
     reached.proxy.mode = Mode.PASS
-    require(lambda: ready(reached), 20)
+    require(lambda: ready(reached))
     after = count(reached)
     assert after["operations"] == before["operations"] + 1
 
@@ -176,7 +177,7 @@ def test_what_was_cut_off_before_the_commit_is_done_when_asked_again(
 
     assert cut.status_code == 503
     reached.proxy.mode = Mode.PASS
-    require(lambda: count(reached) == before, 5)
+    require(lambda: count(reached) == before)
 
     settled = send_until_settled(client, asked, key)
 
@@ -201,6 +202,7 @@ def test_no_503_is_kept(mode, client, reached):
     require_same(done, send_until_settled(client, INSERT, key))
 
 
+@measures
 def test_who_waits_for_a_row_holds_the_key_meanwhile(client, reached):
     """Another transaction adds the number and takes its time."""
     key = new_key()

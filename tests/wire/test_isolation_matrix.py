@@ -218,11 +218,11 @@ def absent_of(url: str, ours: Api, theirs: Mapping[Means, list[Any]]) -> dict[An
 def neighbours(make_api: MakeApi, service_database: str, edition: str) -> Neighbours:
     ours, theirs = make_api(edition=edition), make_api(edition=edition)
     with psycopg.connect(service_database, autocommit=True) as connection:
-        # So many that ids differ by no digit.
+        # So many that ids differ by no digit, however many other tests take.
         connection.execute(
-            "SELECT setval(pg_get_serial_sequence('dnc_entry', 'id'), greatest(20000,"
+            "SELECT setval(pg_get_serial_sequence('dnc_entry', 'id'), greatest(200000,"
             " nextval(pg_get_serial_sequence('dnc_entry', 'id')))),"
-            " setval(pg_get_serial_sequence('lead', 'id'), greatest(20000,"
+            " setval(pg_get_serial_sequence('lead', 'id'), greatest(200000,"
             " nextval(pg_get_serial_sequence('lead', 'id'))))"
         )
     own = fill(ours, "OURS", OWN, [])

@@ -151,7 +151,7 @@ def test_what_is_missing_is_shown_and_once_confirmed_the_service_goes_on(
 
     restored.command("recovery", "confirm", "--yes")
 
-    require(restored.is_whole, 3)
+    require(restored.is_whole)
     assert restored.readiness().status_code == 200
     body = restored.api.call("dnc/check", phone_number=NUMBER, phone_code="1")
     assert body["data"]["callable"] is False
@@ -199,7 +199,7 @@ def wait_until_it_says_why_not(service: Service) -> None:
             return False
         return answer.status_code == 503 and "missing" in answer.text
 
-    require(says_why_not, 60)
+    require(says_why_not)
 
 
 def test_a_service_on_an_emptied_database_makes_no_new_beginning(

@@ -58,7 +58,7 @@ class Running:
             newest = self.newest_anchor()
             return newest is not None and newest.operations == self.operations()
 
-        require(is_anchored, 30)
+        require(is_anchored)
 
     def check(self, number: str) -> requests.Response:
         return self.api.send("dnc/check", phone_number=number, phone_code="1")
@@ -160,7 +160,7 @@ def test_a_restore_that_loses_opt_outs_makes_no_lost_number_clear_until_confirme
 
     running.command("recovery", "confirm", "--yes")
 
-    require(lambda: running.check(LOST).status_code == 200, 5)
+    require(lambda: running.check(LOST).status_code == 200)
     assert running.check(LOST).json()["data"]["callable"] is True
     assert running.check(LISTED).json()["data"]["callable"] is False
     assert running.check(AFTER[0]).json()["data"]["callable"] is False
@@ -182,7 +182,7 @@ def test_a_restore_that_loses_nothing_is_not_to_be_confirmed(running: Running) -
 
     running.restore(backup)
 
-    require(lambda: running.check(LISTED).status_code == 200, 5)
+    require(lambda: running.check(LISTED).status_code == 200)
     assert running.check(LISTED).json()["data"]["callable"] is False
     assert running.command("recovery", "show").startswith("Nothing")
     fresh = running.api.insert(AFTER[0])

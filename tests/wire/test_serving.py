@@ -96,7 +96,7 @@ def test_a_reload_costs_no_client_an_answer(own):
                 seen = len(acknowledged)
                 service.process.send_signal(signal.SIGHUP)
                 time.sleep(1.5)
-                require(lambda seen=seen: len(acknowledged) > seen, 30)
+                require(lambda seen=seen: len(acknowledged) > seen)
         finally:
             stopping.set()
         for one in asking:
@@ -143,13 +143,13 @@ def test_a_stop_waits_for_the_answers_that_it_owes(own):
         with owner.transaction():
             owner.execute("LOCK TABLE dnc_entry IN SHARE ROW EXCLUSIVE MODE")
             asked = [pool.submit(ask) for _ in range(6)]
-            require(waiting, 5)
+            require(waiting)
             service.process.terminate()
             time.sleep(0.3)
             assert service.process.poll() is None
         answers = [one.result() for one in asked]
         assert all(done for _, done in answers)
-        require(lambda: refuses_connections(service), 5)
+        require(lambda: refuses_connections(service))
 
     assert service.process.wait(20) == 0
     kept = stored.numbers(url, api.caller.organisation.id)
@@ -175,7 +175,7 @@ def test_a_stop_under_load_loses_nothing_that_was_acknowledged(own):
 
     with ThreadPoolExecutor(6) as pool:
         asking = [pool.submit(ask) for _ in range(6)]
-        require(lambda: len(acknowledged) > 100, 10)
+        require(lambda: len(acknowledged) > 100)
         service.process.terminate()
         for one in asking:
             one.result()
@@ -214,7 +214,7 @@ def test_whoever_comes_after_a_stop_is_refused_and_not_left_waiting(own):
             ask()
             return told[-1] == "refused"
 
-        require(is_refused, 5)
+        require(is_refused)
         for _ in range(10):
             ask()
         assert service.process.wait(10) == 0

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from app.domain.access import Grant
-from tests.conftest import TestServer
+from tests.conftest import ANSWER_SECONDS, TestServer
 from tests.wire import stored, workspace
 from tests.wire.service import Api, serving_by_proxy
 from tests.wire.tcp_proxy import Mode
@@ -246,7 +246,9 @@ def test_a_body_that_breaks_off_or_is_too_large_stores_nothing(
 def test_an_export_whose_database_goes_away_does_not_look_whole(
     server: TestServer, template: str, tmp_path: Path
 ):
-    with serving_by_proxy(server, template, tmp_path, "gunicorn") as reached:
+    with serving_by_proxy(
+        server, template, tmp_path, "gunicorn", ANSWER_SECONDS
+    ) as reached:
         numbers = "".join(f"{5550000000 + n}\n" for n in range(100_000))
         assert imported(reached.api, numbers)["inserted"] == 100_000
         reached.proxy.left = 2_000_000
