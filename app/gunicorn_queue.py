@@ -6,22 +6,20 @@ for. So what waited too long is refused, and while such a line stands nobody is 
 it. That must cost little: such a request is not parsed, and its answer is written.
 """
 
-import re
 import socket
-import struct
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
-from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from app.domain import patience
+from app.gunicorn_peek import count_unaccepted, has_begun, look, read_waited
 from app.http import limits, metrics, overload
 
 # Nobody is let join a line as long as this part of what may be waited: who is refused
@@ -34,75 +32,7 @@ ACCEPTED_AT_ONCE = 16
 # How long a client may take to close a connection, once it is answered.
 PARTING_SECONDS = 2.0
 
-# Elsewhere only what waits in this process is known of.
-KERNEL_TELLS = sys.platform == "linux"
-
-# struct tcp_info: eight bytes, then whole numbers.
-_TCP_INFO_BYTES = 64
-_UNACKED = struct.Struct("@24xI")  # of a listening socket: connections not accepted yet
-_LAST_DATA_RECEIVED = struct.Struct("@52xI")
-
-_REQUEST = re.compile(rb"(?:GET|POST|DELETE) (/[^ ?]*)[^ ]* HTTP/1\.([01])\r\n")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})[ \t]*\r\n")
-
-_BLANK_LINE = b"\r\n\r\n"
-
 _log = structlog.get_logger()
-
-
-class Seen(NamedTuple):
-    """A request that is here as a whole, and was not read."""
-
-    path: str
-    length: int
-    stays: bool
-
-
-def read_waited(connection: socket.socket) -> float:
-    """Return how many seconds ago *connection* has sent something."""
-    if not KERNEL_TELLS:
-        return 0.0
-    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-    milliseconds: int = _LAST_DATA_RECEIVED.unpack_from(told)[0]
-    return milliseconds / 1000
-
-
-def count_unaccepted(listener: socket.socket) -> int:
-    """Return how many connections to *listener* nobody has accepted yet."""
-    if not KERNEL_TELLS:
-        return 0
-    try:
-        told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-    except OSError:
-        # It was closed meanwhile, as all are in the end.
-        return 0
-    count: int = _UNACKED.unpack_from(told)[0]
-    return count
-
-
-def look(connection: socket.socket) -> Seen | None:
-    """Return the plain request that waits on *connection*, if the whole of it does."""
-    flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-    try:
-        waiting = connection.recv(limits.REQUEST_LINE_BYTES + limits.FORM_BYTES, flags)
-    except OSError:
-        return None
-    line = _REQUEST.match(waiting)
-    end = waiting.find(_BLANK_LINE)
-    if line is None or end < 0:
-        return None
-    end += len(_BLANK_LINE)
-    head = waiting[:end].lower()
-    if b"\r\ntransfer-encoding:" in head or b"\r\nexpect:" in head:
-        return None
-    lengths = _LENGTH.findall(head)
-    if len(lengths) > 1 or len(lengths) != head.count(b"content-length"):
-        return None
-    length = end + (int(lengths[0]) if lengths else 0)
-    if length > len(waiting):
-        return None
-    stays = line[2] == b"1" and b"\r\nconnection: close\r\n" not in head
-    return Seen(line[1].decode("latin-1"), length, stays)
 
 
 class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
@@ -162,7 +92,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         """Let a connection's request wait for a thread, unless that were in vain."""
         conn.queued_at = time.monotonic()
         fresh = not conn.initialized and not conn.data_ready
-        if fresh and not _has_begun(conn.sock):
+        if fresh and not has_begun(conn.sock):
             self._wait_for(conn)
             return
         most = patience.turn_seconds()
@@ -177,11 +107,7 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Keep a connection, or part with it without waiting for its client."""
-        failed = fs.cancelled() or fs.exception() is not None
-        if not failed and fs.result() is _DEFER:
-            self._wait_for(conn)
-            return
-        if failed or fs.result():
+        if fs.cancelled() or fs.exception() is not None or fs.result():
             super().finish_request(conn, fs)
             return
         try:
@@ -215,12 +141,15 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         """Wait for the request of a connection that has sent nothing yet."""
         # gunicorn hangs up on it once a stop was asked for, which may be between one
         # line of this and the next: a client that has just come would go unanswered.
-        conn.sock.settimeout(0)
         seconds = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
         conn.timeout = time.monotonic() + seconds
-        self.pending_conns.append(conn)
         readable = partial(self.on_pending_socket_readable, conn)
-        self.poller.register(conn.sock, EVENT_READ, readable)
+        try:
+            self.poller.register(conn.sock, EVENT_READ, readable)
+        except OSError:
+            self._part(conn)
+            return
+        self.pending_conns.append(conn)
 
     def _take_rest(self, conn: Any, _: object) -> None:
         """Take what a client still sends, for else its answer would not reach it."""
@@ -291,17 +220,6 @@ class QueueingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         if now - self._reported > 1:
             _log.warning("overloaded", refused=self._refused)
             self._refused, self._reported = 0, now
-
-
-def _has_begun(connection: socket.socket) -> bool:
-    """Whether something of a request is here, or the connection has ended."""
-    try:
-        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def done(result: object) -> "Future[object]":

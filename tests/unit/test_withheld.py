@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import psutil
+import pytest
 
 from tests.withheld import LATE_SECONDS, STOLEN_SHARE, Watch, stolen_seconds
 
 
-def never() -> float:
+def nothing_stolen() -> float:
     return 0.0
 
 
@@ -17,14 +19,16 @@ def no_time(_: float) -> None:
 
 
 def test_what_was_measured_on_a_machine_that_was_there_counts():
-    watch = Watch(never, no_time)
+    watch = Watch(nothing_stolen, no_time)
     watch.tick()
 
     assert not watch.is_void()
 
 
 def test_what_was_measured_while_this_process_did_not_run_is_void():
-    watch = Watch(never, lambda seconds: time.sleep(seconds + LATE_SECONDS + 0.02))
+    watch = Watch(
+        nothing_stolen, lambda seconds: time.sleep(seconds + LATE_SECONDS + 0.02)
+    )
     watch.tick()
     assert watch.is_void()
 
@@ -42,17 +46,22 @@ def test_what_was_measured_while_the_host_ran_others_is_void():
 
 
 def test_a_little_that_was_stolen_spoils_nothing():
-    began = time.monotonic()
-
-    def a_little() -> float:
-        seconds = time.monotonic() - began
-        return seconds * psutil.cpu_count() * STOLEN_SHARE / 2
-
-    watch = Watch(a_little)
-    time.sleep(0.05)
+    told: Iterator[float] = iter([0.0, STOLEN_SHARE / 2])
+    watch = Watch(lambda: next(told))
+    time.sleep(1 / psutil.cpu_count())
+    watch.tick()
 
     assert not watch.is_void()
 
 
-def test_what_the_host_keeps_is_told_in_seconds():
-    assert stolen_seconds() >= 0.0
+@pytest.mark.parametrize(
+    ("times", "stolen"),
+    [(SimpleNamespace(user=5.0, steal=7.5), 7.5), (SimpleNamespace(user=5.0), 0.0)],
+    ids=["told", "not told"],
+)
+def test_what_the_host_keeps_is_nothing_where_it_is_not_told(
+    times, stolen, monkeypatch
+):
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times)
+
+    assert stolen_seconds() == stolen

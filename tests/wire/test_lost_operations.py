@@ -151,7 +151,7 @@ def test_what_is_missing_is_shown_and_once_confirmed_the_service_goes_on(
 
     restored.command("recovery", "confirm", "--yes")
 
-    require(restored.is_whole)
+    require(restored.is_whole, 3)
     assert restored.readiness().status_code == 200
     body = restored.api.call("dnc/check", phone_number=NUMBER, phone_code="1")
     assert body["data"]["callable"] is False

@@ -12,11 +12,10 @@ import requests
 from app.services.organisations import EVERY_GRANT
 from app.store.migrations import newest_revision
 from tests.conftest import TestServer
-from tests.waiting import require
+from tests.waiting import TooLate, require, require_soon
 from tests.wire.every_operation import Operation, operations
 from tests.wire.service import CUT_OFF_SECONDS, Api, Reached, serving_by_proxy
 from tests.wire.vicidial import Box, with_user
-from tests.withheld import measures
 
 NUMBER = "5551234567"
 NEWER = "9999"
@@ -81,7 +80,6 @@ def ok(answer: requests.Response) -> bool:
     return answer.status_code in {200, 400, 404}
 
 
-@measures
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -112,7 +110,7 @@ def test_at_another_migration_every_operation_says_503_in_time(
     assert len(answers) >= 36
     for operation, answer in answers:
         operation.require_unavailable(answer)
-        assert answer.elapsed.total_seconds() < CUT_OFF_SECONDS, operation.name
+        require_soon(answer.elapsed.total_seconds(), CUT_OFF_SECONDS, operation.name)
     assert time.monotonic() - began < 10
     ready = served.readiness()
     assert ready.status_code == 503
@@ -129,8 +127,10 @@ def test_a_newer_schema_that_declares_it_is_served(served: Served) -> None:
     )
     time.sleep(0.6)
 
-    # A single one may be late on a busy machine, and is unavailable then.
-    require(lambda: all(ok(answer) for _, answer in served.send_all()))
+    answers = [answer for _, answer in served.send_all()]
+    if {answer.status_code for answer in answers if not ok(answer)} == {503}:
+        raise TooLate("who waited for too long is told to come again")
+    assert all(map(ok, answers))
     assert served.readiness().status_code == 200
     body = served.api.call("dnc/check", phone_number=NUMBER, phone_code="1")
     assert body["data"]["callable"] is False

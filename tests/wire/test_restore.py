@@ -160,7 +160,7 @@ def test_a_restore_that_loses_opt_outs_makes_no_lost_number_clear_until_confirme
 
     running.command("recovery", "confirm", "--yes")
 
-    require(lambda: running.check(LOST).status_code == 200)
+    require(lambda: running.check(LOST).status_code == 200, 5)
     assert running.check(LOST).json()["data"]["callable"] is True
     assert running.check(LISTED).json()["data"]["callable"] is False
     assert running.check(AFTER[0]).json()["data"]["callable"] is False
