@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from select import select
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
@@ -16,6 +17,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
 from app.gunicorn_queue import QueueingWorker
+from tests.waiting import require
 
 
 @pytest.fixture
@@ -61,28 +63,36 @@ def connect(worker: QueueingWorker) -> socket.socket:
     return client
 
 
+def turn(worker: QueueingWorker, until: Callable[[], bool]) -> None:
+    """Let *worker* do what comes, until so much has come about."""
+
+    def turned() -> bool:
+        worker.wait_for_and_dispatch_events(0.05)
+        return until()
+
+    require(turned)
+
+
 def test_who_connects_as_the_worker_is_told_to_stop_is_answered(worker):
     with closing(connect(worker)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        # That the request came, and that a thread has answered it.
-        worker.wait_for_and_dispatch_events(5)
-        worker.wait_for_and_dispatch_events(5)
+        turn(worker, lambda: bool(select([client], [], [], 0)[0]))
         answer = client.recv(1000)
-    worker.wait_for_and_dispatch_events(5)
+    turn(worker, lambda: worker.nr_conns == 0)
 
-    assert worker.nr_conns == 0
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"\r\nConnection: close\r\n" in answer
     assert answer.endswith(b"\r\n\r\nok")
 
 
-def test_who_connects_then_and_says_nothing_is_hung_up_on(worker, monkeypatch):
+def test_who_connects_then_and_says_nothing_is_hung_up_on(worker):
     with closing(connect(worker)) as client:
         worker.murder_pending()
         assert worker.nr_conns == 1
+        [waiting] = worker.pending_conns
+        assert waiting.timeout <= time.monotonic() + STOP_KEEPALIVE_LINGER
 
-        later = time.monotonic() + STOP_KEEPALIVE_LINGER + 1
-        monkeypatch.setattr("gunicorn.workers.gthread.time.monotonic", lambda: later)
+        waiting.timeout = time.monotonic() - 1
         worker.murder_pending()
 
         assert worker.nr_conns == 0
