@@ -10,6 +10,9 @@ from bench.servers import NotAvailable
 
 Measure = Callable[[], Tally | Rate]
 
+# A machine that others use may stand still for as long as something is measured.
+TRIES = 3
+
 
 def driven(stage: Stage, load: Load) -> Measure:
     """Return what drives *load*."""
@@ -35,12 +38,16 @@ def require_answers(stage: Stage, what: str, load: Load) -> None:
 def side_by_side(
     stage: Stage, benchmark: str, repeats: int, measures: Mapping[str, Measure]
 ) -> dict[str, Line]:
-    """Run every measure *repeats* times in turn, and report each."""
+    """
+    Run every measure *repeats* times in turn, and report each.
+
+    Raises NotAvailable if one of them does nothing at all, several times over.
+    """
     rates: dict[str, list[float]] = {what: [] for what in measures}
     notes: dict[str, dict[str, float | str]] = {what: {} for what in measures}
     for _ in range(repeats):
         for what, measure in measures.items():
-            found = measure()
+            found = _find(what, measure)
             rates[what].append(found.per_second)
             if isinstance(found, Rate):
                 notes[what] = {"average ms": found.average_ms}
@@ -54,6 +61,15 @@ def side_by_side(
         what: stage.report.add(benchmark, what, "a second", values, **notes[what])
         for what, values in rates.items()
     }
+
+
+def _find(what: str, measure: Measure) -> Tally | Rate:
+    """Return what is measured, as soon as that is anything."""
+    for _ in range(TRIES):
+        found = measure()
+        if found.per_second:
+            return found
+    raise NotAvailable(f"{what}: nothing was done, {TRIES} times")
 
 
 def _note_faults(stage: Stage, what: str, tally: Tally) -> None:

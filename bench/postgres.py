@@ -13,6 +13,7 @@ from app.store import postgres_binaries
 _TIME = re.compile(r"^Time: ([0-9.]+) ms", re.MULTILINE)
 _RATE = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 _LATENCY = re.compile(r"^latency average = ([0-9.]+) ms", re.MULTILINE)
+_NOTHING = "number of transactions actually processed: 0\n"
 _FAILED = re.compile(r"^number of failed transactions: ([0-9]+)", re.MULTILINE)
 
 _VARIABLES = {
@@ -66,12 +67,18 @@ class Programs:
         return [float(each) / 1000 for each in _TIME.findall(told)]
 
     def pgbench(self, script: Path, clients: int, seconds: float) -> Rate:
-        """Run the prepared statements of *script* for whole *seconds*."""
+        """
+        Run the prepared statements of *script* for whole *seconds*.
+
+        The rate is 0 if none of them ended. Raises ProgramFailed if any failed.
+        """
         told = self._run(
             *("pgbench", "-n", "-M", "prepared", "-f", str(script)),
             *("-c", str(clients), "-j", str(min(2, clients))),
             *("-T", str(max(1, round(seconds)))),
         )
+        if _NOTHING in told:
+            return Rate(0.0, 0.0)
         rate, latency = _RATE.search(told), _LATENCY.search(told)
         failed = _FAILED.search(told)
         if not rate or not latency or (failed and int(failed[1])):

@@ -4,12 +4,19 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from bench import numbers
+from bench.environment import Stage
 from bench.load import Load, Tally, Unusable, drive
-from bench.report import Line
+from bench.loads import side_by_side
+from bench.postgres import Programs, Rate
+from bench.report import Line, Report
+from bench.servers import NotAvailable
 
 REQUESTS = tuple(
     f"POST /{n} HTTP/1.1\r\nContent-Length: 0\r\n\r\n".encode() for n in range(10)
@@ -148,3 +155,31 @@ def test_a_machine_that_grows_slow_between_rounds_changes_no_ratio() -> None:
     theirs = Line("check", "theirs", "a second", [100.0, 50.0, 5.0])
 
     assert ours.over(theirs) == 2
+
+
+def measured(*rates: float) -> list[float]:
+    """Return what is reported of a measure that finds *rates*, one after the other."""
+    found = (Rate(rate, 0.0) for rate in rates)
+    stage = cast("Stage", SimpleNamespace(report=Report({})))
+    return side_by_side(stage, "x", 1, {"it": lambda: next(found)})["it"].values
+
+
+def test_what_was_measured_while_nothing_ran_is_measured_again() -> None:
+    assert measured(0.0, 7.0) == [7.0]
+
+
+def test_what_never_runs_is_not_measured_for_ever() -> None:
+    with pytest.raises(NotAvailable, match="it: nothing was done"):
+        measured(0.0, 0.0, 0.0, 7.0)
+
+
+def test_no_transaction_within_the_time_is_a_rate_of_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "pgbench"
+    program.write_text(
+        "#!/bin/sh\necho 'number of transactions actually processed: 0'\n"
+    )
+    program.chmod(0o755)
+
+    rate = Programs(tmp_path, {}).pgbench(tmp_path / "select.sql", 32, 1.0)
+
+    assert rate == Rate(0.0, 0.0)
