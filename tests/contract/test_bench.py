@@ -173,13 +173,26 @@ def test_what_never_runs_is_not_measured_for_ever() -> None:
         measured(0.0, 0.0, 0.0, 7.0)
 
 
-def test_no_transaction_within_the_time_is_a_rate_of_nothing(tmp_path: Path) -> None:
-    program = tmp_path / "pgbench"
-    program.write_text(
-        "#!/bin/sh\necho 'number of transactions actually processed: 0'\n"
-    )
+def pgbench(folder: Path, script: str) -> Programs:
+    """Return programs of which pgbench is *script*."""
+    program = folder / "pgbench"
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
+    return Programs(folder, {})
 
-    rate = Programs(tmp_path, {}).pgbench(tmp_path / "select.sql", 32, 1.0)
 
-    assert rate == Rate(0.0, 0.0)
+def test_no_transaction_within_the_time_is_a_rate_of_nothing(tmp_path: Path) -> None:
+    programs = pgbench(tmp_path, "echo number of transactions actually processed: 0")
+
+    assert programs.pgbench(tmp_path / "x.sql", 32, 1.0) == Rate(0.0, 0.0)
+
+
+def test_pgbench_is_given_the_time_to_connect(tmp_path: Path) -> None:
+    programs = pgbench(
+        tmp_path,
+        'while [ "$1" != -T ]; do shift; done\n'
+        "echo latency average = 1.0 ms\necho tps = $2",
+    )
+
+    assert programs.pgbench(tmp_path / "x.sql", 32, 1.0) == Rate(2.0, 1.0)
+    assert programs.pgbench(tmp_path / "x.sql", 32, 5.0) == Rate(5.0, 1.0)
