@@ -45,6 +45,9 @@ PASSWORD = "correct horse"
 WORKERS = 2
 THREADS = 6
 
+# The service works again by itself within so many: docs/failure.md.
+RECOVERY_SECONDS = 5.0
+
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config

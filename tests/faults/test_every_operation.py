@@ -21,14 +21,20 @@ from openapi_schema_validator import OAS30Validator
 from psycopg import sql
 
 from tests.faults import operations
-from tests.faults.conftest import LOGIN, PASSWORD, THREADS, WORKERS, Lab
+from tests.faults.conftest import (
+    LOGIN,
+    PASSWORD,
+    RECOVERY_SECONDS,
+    THREADS,
+    WORKERS,
+    Lab,
+)
 from tests.faults.operations import LISTED, Answer, Operation
 from tests.faults.postgres import is_small_disk
 from tests.waiting import TooLate, require, require_soon
 from tests.wire.tcp_proxy import Mode
 
 SECONDS = 2.0
-RECOVERY_SECONDS = 5.0
 DNC_TABLES = "dnc_entry, token, organisation, campaign, lead, lead_status, operation"
 
 

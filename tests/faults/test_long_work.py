@@ -14,7 +14,7 @@ import pytest
 
 from app.domain.errors import StoreUnavailable
 from app.store.migrations import migrate
-from tests.faults.conftest import Lab, login_url
+from tests.faults.conftest import RECOVERY_SECONDS, Lab, login_url
 from tests.waiting import require, require_soon
 from tests.wire.tcp_proxy import Mode
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.both_servers(second="soak")
 
 ROWS = 20_000
 SECONDS = 4.0
-RECOVERY_SECONDS = 5.0
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,8 @@ from tests.waiting import require
 from tests.wire import stored
 from tests.wire.tcp_proxy import Mode
 
-RECOVERY_SECONDS = 10
+# What was killed has to start before it can work again.
+RESTART_SECONDS = 10
 
 _cycles = itertools.count(1)
 _SEED = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))
@@ -112,7 +113,7 @@ def endure(lab: Lab, disturb: Callable[[Lab], None]) -> Ledger:
     cycle = next(_cycles)
     ledger = Ledger(asker_of(lab), f"2{cycle % 10_000:04}", seed=_SEED + cycle)
     ledger.fill(lambda: disturb(lab))
-    require(lab.works, RECOVERY_SECONDS)
+    require(lab.works, RESTART_SECONDS)
     organisation_id = lab.api.caller.organisation.id
     ledger.settle(lambda: stored.numbers(lab.postgres.url, organisation_id))
     return ledger
